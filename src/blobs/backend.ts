@@ -1,0 +1,40 @@
+// The contract of a place that holds bytes. test/contract/backend.ts is its executable form.
+import type { Readable } from 'node:stream'
+import type { BlobKey, ByteRange } from '../core/model.ts'
+
+export interface PutOptions {
+  /** Exact number of bytes to come; null when unknown. A different count fails the put. */
+  readonly size: number | null
+  readonly signal: AbortSignal
+}
+
+export interface GetOptions {
+  /** Inclusive; null = everything. Must lie inside the blob. */
+  readonly range: ByteRange | null
+  readonly signal: AbortSignal
+}
+
+export interface BlobEntry {
+  readonly key: BlobKey
+  readonly size: number
+  /** Milliseconds since the epoch. */
+  readonly modifiedAt: number
+}
+
+/** Fails with storage_full, storage_unavailable or blob_missing; foreign errors never pass. */
+export interface Backend {
+  /** Resolves once the bytes survive a power cut (durability full). A failed put leaves nothing. A key is never overwritten. */
+  put(key: BlobKey, body: Readable, options: PutOptions): Promise<{ size: number }>
+  /** Rejects with blob_missing before any byte flows, never half way. The stream must be consumed or destroyed. */
+  get(key: BlobKey, options: GetOptions): Promise<Readable>
+  /** Deleting what is not there is success. Resolves once the bytes cannot come back after a power cut. */
+  delete(key: BlobKey): Promise<void>
+  exists(key: BlobKey): Promise<boolean>
+
+  /** Optional: takes over a finished, synced local file by renaming it; false when it cannot (then `put` it). Twice is once. */
+  adopt?(key: BlobKey, file: string): Promise<boolean>
+  /** Optional, for doctor only: everything the backend holds, unfinished temporary files included (key starts with `.tmp/`). */
+  entries?(): AsyncIterable<BlobEntry>
+  /** Optional: rejects with storage_unavailable when the backend cannot serve. */
+  ready?(): Promise<void>
+}

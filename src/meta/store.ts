@@ -1,0 +1,159 @@
+// The contract of the metadata store: whole steps of the business, the same on every database.
+// Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
+import type { FileFacts, FileRow, Metadata, OwnRules, Scope, UploadDraft, UploadRow } from '../core/model.ts'
+
+/** What a claim may not exceed; null = no limit. Bytes. */
+export interface Ceilings {
+  readonly bucketTotal: number | null
+  /** Open uploads one owner may have at a time (tus only; anonymous callers share one owner). */
+  readonly openUploads: number | null
+}
+
+/** Bytes to set aside: at least `need` or the step fails; up to `want` when there is room. */
+export interface Reservation {
+  readonly need: number
+  readonly want: number
+}
+
+export interface FilePatch {
+  readonly name?: string
+  readonly path?: string
+  readonly metadata?: Metadata
+  readonly expiresAt?: string | null
+  readonly rules?: OwnRules | null
+}
+
+export type SortField = 'created_at' | 'name' | 'size'
+
+export interface FileQuery {
+  readonly bucket: string
+  readonly sort: SortField
+  readonly descending: boolean
+  readonly limit: number
+  /** Position after which the page starts: the sort value and id of the last row seen. */
+  readonly after: { readonly value: string | number; readonly id: string } | null
+  /** Case-insensitive (ASCII) substring of the name; % and _ are literal. */
+  readonly search: string | null
+  /** `image/png` or `image/*`. */
+  readonly mimeType: string | null
+  readonly ownerId: string | null
+  /** RFC 3339: files expired by then are left out. */
+  readonly now: string
+}
+
+export interface Usage {
+  /** Bytes of committed files (tombstones included until buried). */
+  readonly used: number
+  /** Bytes set aside by open uploads. */
+  readonly reserved: number
+  readonly files: number
+}
+
+export interface ApiKeyRow {
+  /** `key_…` */
+  readonly id: string
+  /** SHA-256 of the whole key, hex. */
+  readonly hash: string
+  readonly name: string | null
+  readonly tenant: string | null
+  readonly scopes: readonly Scope[]
+  readonly role: string | null
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  readonly revokedAt: string | null
+}
+
+export interface Migration {
+  readonly name: string
+  /** Null while pending. */
+  readonly appliedAt: string | null
+}
+
+/** A counter that does not equal the sum it stands for. */
+export interface Drift {
+  readonly scope: string
+  readonly counter: Usage
+  readonly sum: Usage
+}
+
+export interface MetaStore {
+  /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
+   *  Fails: file_exists (details.path, and details.upload_id when the holder has the same owner), quota_exceeded, rate_limited. */
+  claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<UploadRow>
+  /** Raises a claim's reservation to at least `need` bytes in all. Returns the new reservation. Fails: quota_exceeded, upload_expired. */
+  extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): Promise<number>
+  /** Records durable bytes of a tus upload and prolongs its life. Fails: upload_locked when `holder` no longer has it, upload_not_found. */
+  advance(id: string, holder: string, offset: number, expiresAt: string, now: string): Promise<void>
+  /** The claim becomes a `ready` file; the reservation becomes usage. Twice is once; a swept claim fails upload_expired.
+   *  `fileLifetime` of the draft becomes expires_at counted from `now`. */
+  commit(id: string, facts: FileFacts, now: string): Promise<FileRow>
+  /** Path and reservation are free at once; the row stays (state abandoned) until `forget`, so that its bytes still have a row. */
+  abandon(id: string, now: string): Promise<void>
+  /** The bytes of an uncommitted upload are gone: its row goes too, with what it still held. Never touches a file. */
+  forget(id: string): Promise<void>
+
+  /** Takes the upload for `holder` until `leaseExpiresAt`: true when taken (or already held by it), false when another live holder has it,
+   *  which is then asked to let go; null when there is no such upload. */
+  lock(id: string, holder: string, leaseExpiresAt: string, now: string): Promise<boolean | null>
+  unlock(id: string, holder: string): Promise<void>
+  /** Prolongs every lease of `holder`. */
+  renew(holder: string, leaseExpiresAt: string): Promise<void>
+  /** Ids held by `holder` that another process asks for. */
+  wanted(holder: string): Promise<readonly string[]>
+
+  /** ready → deleting. Returns the row, also when it is deleting already; null when absent. */
+  condemn(bucket: string, id: string, now: string): Promise<FileRow | null>
+  /** deleting → ready: the bytes would not go. */
+  restore(bucket: string, id: string, now: string): Promise<void>
+  /** Removes a `deleting` row and returns its bytes to the quotas. Twice is once. */
+  bury(bucket: string, id: string): Promise<void>
+
+  /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different). */
+  update(bucket: string, id: string, patch: FilePatch, now: string, ifVersion?: number): Promise<FileRow>
+  /** Ends all signed links of a file. Fails: file_not_found. */
+  revokeLinks(bucket: string, id: string, now: string): Promise<void>
+
+  /** In any state; expired ones too. */
+  file(bucket: string, id: string): Promise<FileRow | null>
+  /** By id alone: for HEAD on a finished tus upload. */
+  upload(id: string): Promise<UploadRow | null>
+  fileByPath(bucket: string, path: string): Promise<FileRow | null>
+  /** Ready, unexpired files in order, at most `limit`. */
+  list(query: FileQuery): Promise<readonly FileRow[]>
+  /** How many `list` would find in all, `after` ignored. */
+  count(query: FileQuery): Promise<number>
+  /** `bucket:{name}` or `owner:{id}`. */
+  usage(scope: string): Promise<Usage>
+
+  /** Claims to sweep: abandoned, or expired and without a live lease, or of protocol put with a dead lease. Oldest first. */
+  deadUploads(now: string, limit: number): Promise<readonly UploadRow[]>
+  /** Tombstones last touched before `before`. */
+  stuckDeletions(before: string, limit: number): Promise<readonly FileRow[]>
+  /** Ready files whose expires_at has passed. */
+  expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
+
+  /** A named lease over all processes (sweeps). True when taken or prolonged. */
+  lease(name: string, holder: string, expiresAt: string, now: string): Promise<boolean>
+  releaseLease(name: string, holder: string): Promise<void>
+
+  addKey(key: ApiKeyRow): Promise<void>
+  keyByHash(hash: string): Promise<ApiKeyRow | null>
+  keys(): Promise<readonly ApiKeyRow[]>
+  /** False when there is no such live key. */
+  revokeKey(id: string, now: string): Promise<boolean>
+
+  /** Buckets that have files or uploads, declared or not. */
+  bucketsInUse(): Promise<readonly string[]>
+  /** For doctor: rows in id order after `afterId`. */
+  scanFiles(afterId: string, limit: number): Promise<readonly FileRow[]>
+  scanUploads(afterId: string, limit: number): Promise<readonly UploadRow[]>
+  /** Counters that differ from the sums of the rows; `fix` sets them right. */
+  drift(fix: boolean): Promise<readonly Drift[]>
+  /** Faults the database finds in itself; empty when sound. */
+  integrity(): Promise<readonly string[]>
+
+  migrations(): Promise<readonly Migration[]>
+  /** Rejects with storage_unavailable when the database does not answer. */
+  ready(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,24 @@
+// How rooms say what happened: one call, no knowledge of logs or metrics.
+
+/** Names of things that happen. Metrics and log levels are chosen from them in observe/. */
+export type EventName =
+  | 'request'
+  | 'upload'
+  | 'download'
+  | 'delete'
+  | 'rule_refused'
+  | 'quota_refused'
+  | 'storage_error'
+  | 'file_corrupt'
+  | 'sweep'
+  | 'server'
+  | 'config_warning'
+  | 'internal_error'
+
+export interface Observer {
+  /** `fields` must not hold secrets or file contents; `error` is logged with its causes. */
+  event(name: EventName, fields: Readonly<Record<string, unknown>>): void
+}
+
+/** Hears nothing. */
+export const silent: Observer = { event: () => {} }
