@@ -2,17 +2,16 @@
 // The command `alyx`. Plain JavaScript on purpose: it must parse and run on any Node, because on one older than
 // 22.15 the native modules would crash; there it re-executes itself on the Node that was installed with Alyx.
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > 22 || (major === 22 && minor >= 15)) {
-  const built = new URL('../dist/cli/main.js', import.meta.url)
-  // In a checkout that has not been built the sources run as they are (Node strips the types).
-  const { run } = await import(existsSync(built) ? built.href : new URL('../src/cli/main.ts', import.meta.url).href)
+  const { run } = await import(new URL(isBuilt() ? '../dist/cli/main.js' : '../src/cli/main.ts', import.meta.url).href)
   await run(process.argv.slice(2))
 } else {
   const require = createRequire(import.meta.url)
@@ -27,4 +26,15 @@ if (major > 22 || (major === 22 && minor >= 15)) {
   const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)))
+}
+
+/** In a checkout that is not built, or was edited since, the sources run as they are (Node strips the types). */
+function isBuilt() {
+  const sources = fileURLToPath(new URL('../src', import.meta.url))
+  if (!existsSync(sources)) return true
+  const built = statSync(new URL('../dist/.built', import.meta.url), { throwIfNoEntry: false })
+  if (!built || !existsSync(new URL('../dist/cli/main.js', import.meta.url))) return false
+  return readdirSync(sources, { recursive: true }).every(
+    (name) => statSync(join(sources, name)).mtimeMs <= built.mtimeMs + 1,
+  )
 }

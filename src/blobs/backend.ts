@@ -21,9 +21,11 @@ export interface BlobEntry {
   readonly modifiedAt: number
 }
 
-/** Fails with storage_full, storage_unavailable or blob_missing; foreign errors never pass. */
+/** Fails with storage_full, storage_unavailable or blob_missing; foreign errors never pass, but for the body's own error,
+ *  which a put hands back as it came. */
 export interface Backend {
-  /** Resolves once the bytes survive a power cut (durability full). A failed put leaves nothing. A key is never overwritten. */
+  /** Resolves once the bytes survive a power cut (durability full). A failed put leaves nothing. A key is never overwritten.
+   *  The body is read to its end or destroyed. */
   put(key: BlobKey, body: Readable, options: PutOptions): Promise<{ size: number }>
   /** Rejects with blob_missing before any byte flows, never half way. The stream must be consumed or destroyed. */
   get(key: BlobKey, options: GetOptions): Promise<Readable>
@@ -31,10 +33,16 @@ export interface Backend {
   delete(key: BlobKey): Promise<void>
   exists(key: BlobKey): Promise<boolean>
 
+  /** Optional: a small blob, or a range of one, in one buffer; for at most `limit` bytes. Fails as `get` does, and file_corrupt when short. */
+  read?(key: BlobKey, range: ByteRange | null, limit: number): Promise<Buffer>
   /** Optional: takes over a finished, synced local file by renaming it; false when it cannot (then `put` it). Twice is once. */
   adopt?(key: BlobKey, file: string): Promise<boolean>
   /** Optional, for doctor only: everything the backend holds, unfinished temporary files included (key starts with `.tmp/`). */
   entries?(): AsyncIterable<BlobEntry>
+  /** Optional, for doctor only: removes what `entries` reported, whatever its name. Removing what is not there is success. */
+  removeEntry?(entry: BlobEntry): Promise<void>
+  /** Optional: removes (but for a dry run) unfinished temporary files last modified before `olderThan`, milliseconds since the epoch; how many. */
+  sweep?(olderThan: number, dryRun: boolean): Promise<number>
   /** Optional: rejects with storage_unavailable when the backend cannot serve. */
   ready?(): Promise<void>
 }

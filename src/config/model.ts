@@ -12,7 +12,10 @@ export interface Config {
   readonly filesApi: FilesApiConfig | null
   readonly rateLimits: { readonly uploads: Rate | null; readonly sign: Rate | null; readonly failedAuth: Rate | null }
   readonly webhooks: readonly { readonly url: string; readonly secret: string; readonly events: readonly string[] }[]
-  readonly logging: { readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'; readonly format: 'json' | 'pretty' }
+  readonly logging: {
+    readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+    readonly format: 'json' | 'pretty'
+  }
   readonly metrics: { readonly enabled: boolean }
 }
 
@@ -41,7 +44,12 @@ export interface DatabaseConfig {
 
 export interface AuthConfig {
   /** `secret` is null only when jwksUrl is given or in commands that do not serve. */
-  readonly jwt: { readonly secret: string | null; readonly issuer: string | null; readonly audience: string | null; readonly jwksUrl: string | null }
+  readonly jwt: {
+    readonly secret: string | null
+    readonly issuer: string | null
+    readonly audience: string | null
+    readonly jwksUrl: string | null
+  }
   readonly adminRoles: readonly string[]
 }
 

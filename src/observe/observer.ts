@@ -14,6 +14,8 @@ export type EventName =
   | 'server'
   | 'config_warning'
   | 'internal_error'
+  /** A durable step was passed: `{ point }`. Logged at trace; tests kill the process on it. */
+  | 'step'
 
 export interface Observer {
   /** `fields` must not hold secrets or file contents; `error` is logged with its causes. */

@@ -1,19 +1,8 @@
 // What schema.yaml says once it has been understood: plain, resolved, readonly.
 import type { Operation } from '../core/model.ts'
+import type { Position } from '../core/problem.ts'
 
-/** A position in a YAML file, 1-based. */
-export interface Position {
-  readonly file: string
-  readonly line: number
-  readonly column: number
-}
-
-/** One fault of a configuration file. `path` is dotted: `buckets.avatars.compresion`. */
-export interface Problem {
-  readonly at: Position
-  readonly path: string
-  readonly message: string
-}
+export type { Position, Problem } from '../core/problem.ts'
 
 export interface Schema {
   readonly version: 1
@@ -47,7 +36,10 @@ export interface Bucket {
   /** Milliseconds. */
   readonly retention: { readonly default: number | null; readonly max: number | null } | null
   readonly fileSecurity: boolean
-  readonly cache: { readonly mode: 'no-store' } | { readonly mode: 'revalidate' } | { readonly mode: 'public'; readonly maxAge: number }
+  readonly cache:
+    | { readonly mode: 'no-store' }
+    | { readonly mode: 'revalidate' }
+    | { readonly mode: 'public'; readonly maxAge: number }
   readonly inlinePdf: boolean
   /** Milliseconds; null = off. */
   readonly staging: number | null

@@ -1,0 +1,257 @@
+// Wires everything and owns nothing: from two files to a Hono app, a store and its jobs. What `import { createAlyx }` gives.
+import { createRequire } from 'node:module'
+import type { Hono } from 'hono'
+import { type Access, createAccess } from './access/decide.ts'
+import { createIdentity } from './access/identity.ts'
+import { createLinks } from './access/links.ts'
+import type { Backend } from './blobs/backend.ts'
+import { openFilesystem } from './blobs/filesystem.ts'
+import { createBlobStore } from './blobs/store.ts'
+import { checkSecret, environment, loadConfig, type Overrides } from './config/load.ts'
+import type { Config } from './config/model.ts'
+import { type Clock, systemClock } from './core/clock.ts'
+import { fail } from './core/errors.ts'
+import { createIds } from './core/ids.ts'
+import { formatProblem, type Problem } from './core/problem.ts'
+import { createLeases } from './files/leases.ts'
+import type { FileDeps } from './files/lookup.ts'
+import { maxFileSize } from './files/limits.ts'
+import { createErase } from './files/removal.ts'
+import { createFileService } from './files/service.ts'
+import { openSpool } from './files/spool.ts'
+import { createUploadSessions } from './files/uploads.ts'
+import { createHttp } from './http/app.ts'
+import { serveHttp } from './http/serve.ts'
+import { tusRoutes } from './http/tus/routes.ts'
+import { createDoctor, type Doctor } from './jobs/doctor.ts'
+import { startRunner } from './jobs/runner.ts'
+import { createSweep, type Sweep } from './jobs/sweeps.ts'
+import { openSqlite } from './meta/sqlite/open.ts'
+import type { MetaStore } from './meta/store.ts'
+import { createObserve } from './observe/observe.ts'
+import { type Observer, silent } from './observe/observer.ts'
+import { loadSchema } from './schema/load.ts'
+import type { Schema } from './schema/model.ts'
+
+export interface ProjectFiles {
+  /** Default `./schema.yaml`. */
+  readonly schemaFile?: string
+  /** Default `./alyx.yml`; paths in it are relative to it. */
+  readonly configFile?: string
+  /** Default: the environment of the process. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Values by dotted path that win over file and environment: `{ 'auth.jwt.secret': '…' }`. */
+  readonly overrides?: Overrides
+}
+
+export interface LoadedAlyx {
+  /** Null when alyx.yml has problems. */
+  readonly config: Config | null
+  readonly schema: Schema | null
+  readonly problems: readonly Problem[]
+  readonly warnings: readonly Problem[]
+}
+
+export interface AlyxOptions extends ProjectFiles {
+  /** Hears every event beside log and metrics. */
+  readonly observer?: Observer
+  readonly clock?: Clock
+  /** Milliseconds for which a process is believed alive without a sign of life. Default 20 s. */
+  readonly leaseTime?: number
+  /** For tools that work on the store and never serve: no secret is needed and no job is started. */
+  readonly offline?: boolean
+}
+
+export interface Alyx {
+  /** Mount it (`app.route('/', alyx.app)`) or serve it (`serveAlyx`). */
+  readonly app: Hono
+  readonly config: Config
+  readonly schema: Schema
+  readonly meta: MetaStore
+  readonly sweep: Sweep
+  readonly doctor: Doctor
+  readonly observer: Observer
+  /** The OpenAPI 3.1 document. */
+  openapi(): Promise<unknown>
+  /** From now on /health/ready answers 503. */
+  retire(): void
+  /** Ends jobs and closes the database; requests must have ended. */
+  close(): Promise<void>
+}
+
+export interface Serving {
+  /** Where it listens. */
+  readonly url: string
+  /** Stops taking requests, waits for those in flight (server.shutdown_timeout), then resolves. Close the Alyx after it. */
+  close(): Promise<void>
+}
+
+const LEASE_TIME = 20_000
+
+/** Reads and understands both files, rules compiled. Never throws for what is wrong in them: it is all in `problems`. */
+export async function loadAlyx(files: ProjectFiles = {}): Promise<LoadedAlyx> {
+  const { config, schema, problems, warnings } = load(files)
+  return { config, schema, problems, warnings }
+}
+
+function load(files: ProjectFiles, observer: Observer = silent): LoadedAlyx & { readonly access: Access | null } {
+  const configured = loadConfig(files.configFile ?? 'alyx.yml', files.env ?? environment(), files.overrides)
+  const described = loadSchema(files.schemaFile ?? 'schema.yaml', configured.context)
+  const { schema } = described
+  const judged = schema === null ? { access: null, problems: [] } : createAccess({ ...schema, observer })
+  return {
+    config: configured.config,
+    schema,
+    access: judged.access,
+    problems: [...configured.problems, ...described.problems, ...judged.problems, ...publicCaches(schema, judged.access)],
+    warnings: [...configured.warnings, ...described.warnings],
+  }
+}
+
+/** A shared cache may keep only what everybody gets. */
+function publicCaches(schema: Schema | null, access: Access | null): readonly Problem[] {
+  if (schema === null || access === null) return []
+  return [...schema.buckets.values()]
+    .filter((bucket) => bucket.cache.mode === 'public' && !access.isPublic(bucket.name, 'download'))
+    .map((bucket) => ({
+      at: bucket.at,
+      path: `buckets.${bucket.name}.cache`,
+      message: 'public needs the download rule to be exactly "true", and file_security to be off',
+    }))
+}
+
+/** Opens the store and wires the server. Fails config_invalid with every problem of the files, and when the secret is unfit. */
+export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
+  const clock = options.clock ?? systemClock
+  const first = load(options)
+  if (first.config === null || first.schema === null || first.problems.length > 0) throw invalid(first.problems)
+  const config = first.config
+  const schema = first.schema
+  const secret = requireSecret(config, options.offline === true)
+
+  const observe = createObserve({ logging: config.logging, clock })
+  const observer = both(observe.observer, options.observer)
+  const { access } = createAccess({ ...schema, observer })
+  if (access === null) throw fail('internal', 'rules that compiled do not compile')
+
+  const { durability } = config.database
+  const meta = await openSqlite({ file: config.database.location, durability, observer, clock })
+  const backends = await openBackends(config, observer)
+  const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
+  const blobs = createBlobStore(backends, observer)
+  const nextId = createIds(clock)
+  const holder = nextId()
+  const leaseTime = options.leaseTime ?? LEASE_TIME
+  const leases = createLeases({ meta, clock, observer, holder, leaseTime })
+
+  const deps: FileDeps = {
+    schema,
+    meta,
+    blobs,
+    access,
+    links: createLinks(secret),
+    leases,
+    clock,
+    nextId,
+    observer,
+    uploads: config.uploads,
+    signedUrls: config.signedUrls,
+    publicUrl: config.server.publicUrl,
+  }
+  const files = createFileService(deps)
+  const sessions = createUploadSessions({ ...deps, spool })
+  const sweep = createSweep({ ...config.cleanup, meta, blobs, spool, erase: createErase(deps), clock, observer, holder, leaseTime })
+  const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
+
+  let retired = false
+  const ready = async (): Promise<Record<string, boolean>> => {
+    const up = (part: Promise<unknown> | undefined): Promise<boolean> => Promise.resolve(part).then(() => true, () => false)
+    const storage = Promise.all([...backends.values()].map((backend) => backend.ready?.()))
+    const [database, stored] = await Promise.all([up(meta.ready()), up(storage)])
+    return { server: !retired, database, storage: stored }
+  }
+  const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+  const app = createHttp({
+    files,
+    identify: createIdentity({ jwt: config.auth.jwt, adminRoles: config.auth.adminRoles, keyByHash: meta.keyByHash, clock }),
+    server: config.server,
+    rateLimits: config.rateLimits,
+    observer,
+    metrics: config.metrics.enabled ? observe.metrics : null,
+    ready,
+    clock,
+    version,
+    routes: tusRoutes({
+      sessions,
+      maxSize(name) {
+        const bucket = schema.buckets.get(name)
+        return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
+      },
+    }),
+  })
+  const runner = options.offline === true ? null : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
+
+  return {
+    app,
+    config,
+    schema,
+    meta,
+    sweep,
+    doctor,
+    observer,
+    openapi: async () => (await app.request('/openapi.json')).json(),
+    retire() {
+      retired = true
+    },
+    async close() {
+      await runner?.stop()
+      leases.close()
+      await meta.close()
+    },
+  }
+}
+
+/** Listens on server.host and server.port. */
+export async function serveAlyx(alyx: Alyx): Promise<Serving> {
+  const { host, port, shutdownTimeout } = alyx.config.server
+  const server = await serveHttp(alyx.app, { host, port, shutdownTimeout, observer: alyx.observer })
+  return {
+    url: server.url,
+    close() {
+      alyx.retire()
+      return server.close()
+    },
+  }
+}
+
+function invalid(problems: readonly Problem[]): Error {
+  return fail('config_invalid', problems.map(formatProblem).join('\n'), { details: { problems: problems.length } })
+}
+
+/** Links are signed with keys made from it, so it is needed where tokens come by JWKS too. */
+function requireSecret(config: Config, offline: boolean): string {
+  const { secret } = config.auth.jwt
+  const fault = checkSecret(secret)
+  if (fault === null && secret !== null) return secret
+  if (offline) return 'no link is ever made or checked by a tool that does not serve'
+  throw fail('config_invalid', fault ?? 'auth.jwt.secret is missing', { hint: 'Set ALYX_AUTH_JWT_SECRET to at least 32 random bytes.' })
+}
+
+async function openBackends(config: Config, observer: Observer): Promise<ReadonlyMap<string, Backend>> {
+  const backends = new Map<string, Backend>()
+  for (const [name, backend] of config.storage.backends) {
+    if (backend.type !== 'filesystem') throw fail('config_invalid', `storage.backends.${name}: type ${backend.type} is not offered yet`)
+    backends.set(name, await openFilesystem({ root: backend.path, durability: config.database.durability, observer }))
+  }
+  return backends
+}
+
+function both(one: Observer, other: Observer | undefined): Observer {
+  if (other === undefined) return one
+  return {
+    event(name, fields) {
+      one.event(name, fields)
+      other.event(name, fields)
+    },
+  }
+}

@@ -1,0 +1,18 @@
+// Values of options: text from the command line to what it means.
+import { parseDuration } from '../core/units.ts'
+import { usage } from './exit.ts'
+
+/** Milliseconds of `15m` or `7d`. Fails: usage, naming the option. */
+export function requireDuration(option: string, text: string): number {
+  const duration = parseDuration(text)
+  if (duration === null || duration === 0)
+    throw usage(`--${option} ${text} is not a duration`, 'Write it as 90s, 15m, 24h or 7d.')
+  return duration
+}
+
+/** One of `choices`. Fails: usage, naming the option. */
+export function requireChoice<Choice extends string>(option: string, text: string, choices: readonly Choice[]): Choice {
+  const found = choices.find((choice) => choice === text)
+  if (found === undefined) throw usage(`--${option} ${text} is not known`, `Choose from: ${choices.join(', ')}.`)
+  return found
+}

@@ -1,0 +1,29 @@
+// alyx check: everything that is wrong in schema.yaml and alyx.yml, at once.
+import { defineCommand } from 'citty'
+import { loadAlyx } from '../../app.ts'
+import { formatProblem } from '../../core/problem.ts'
+import { EXIT } from '../exit.ts'
+import { GLOBAL } from '../options.ts'
+import { projectOf, showWarnings } from '../settings.ts'
+import { note, print, printJson } from '../terminal.ts'
+
+export const command = defineCommand({
+  meta: { name: 'check', description: 'read schema.yaml and alyx.yml and say what is wrong, line by line' },
+  args: GLOBAL,
+  async run({ args }) {
+    const { schema, problems, warnings } = await loadAlyx(projectOf(args))
+    const ok = problems.length === 0
+    if (args.json) printJson({ ok, problems: problems.map(inJson), warnings: warnings.map(inJson) })
+    else {
+      showWarnings(warnings)
+      for (const problem of problems) print(formatProblem(problem))
+      if (ok) print(`ok: ${schema?.buckets.size ?? 0} buckets, ${schema?.collections.size ?? 0} collections`)
+      else note(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`)
+    }
+    if (!ok) process.exitCode = EXIT.failed
+  },
+})
+
+function inJson({ at, path, message }: Parameters<typeof formatProblem>[0]) {
+  return { file: at.file, line: at.line, column: at.column, path, message }
+}

@@ -1,0 +1,179 @@
+// The form of alyx.yml: every key, what it may hold, and what holds where it is left out.
+import { map, optional, record, required, section, variant } from '../core/mapping.ts'
+import {
+  inspect,
+  list,
+  mapped,
+  nullable,
+  refine,
+  report,
+  type Shape,
+  type ShapeValue,
+  under,
+  word,
+} from '../core/shape.ts'
+import { duration, flag, nameFault, rate, reference, secret, size, text, whole } from '../core/values.ts'
+import { namesAt, type YamlNode } from '../core/yaml.ts'
+import { address, corsOrigin, database, encryptionKey, network, originOnly, path, url } from './values.ts'
+
+/** Node's timers take at most 2^31 - 1 milliseconds. */
+const LONGEST_TIMER = '24d'
+
+const keyRing = refine(
+  list(
+    record({
+      id: required(refine(text, (id) => (/^[\w-]{1,64}$/.test(id) ? null : 'expected letters, digits, _ and -'))),
+      key: required(encryptionKey),
+    }),
+  ),
+  (keys) => (new Set(keys.map((key) => key.id)).size < keys.length ? 'two keys have the same id' : null),
+)
+
+const backend = variant({
+  filesystem: { path: required(path) },
+  s3: {
+    bucket: required(text),
+    bucket_prefix: optional(text, 'alyx'),
+    region: optional(text, 'us-east-1'),
+    endpoint: optional(address, null),
+    force_path_style: optional(flag, false),
+    access_key_id: optional(secret, null),
+    secret_access_key: optional(secret, null),
+  },
+})
+
+const tier = record({
+  max_storage: optional(size(), null),
+  retention: optional(duration(), null),
+  max_files_per_field: optional(whole(1), null),
+  max_field_bytes: optional(size(), null),
+  transform_limit: optional(whole(0), null),
+})
+const policies = {
+  hard_max_storage: optional(size(), null),
+  transform_month_limit: optional(whole(0), null),
+  tiers: required(map(tier, nameFault)),
+}
+
+const webhook = record({
+  url: required(address),
+  secret: required(secret),
+  events: required(list(word(['file.created', 'file.deleted']))),
+})
+
+/** Both durations, and the first not above the second. */
+function ordered<T extends Record<A | B, number>, A extends string, B extends string>(
+  shape: Shape<T>,
+  first: A,
+  second: B,
+): Shape<T> {
+  return inspect(shape, (value, reading, node) => {
+    if (value[first] <= value[second]) return
+    const at = (node.kind === 'map' && (node.entries.get(first) ?? node.entries.get(second))?.at) || reading.at
+    report(under(reading, first, at), `must not be longer than ${second}`)
+  })
+}
+
+/** The whole file. Names that must exist are looked for among those that the tree itself declares. */
+export function configShape(root: YamlNode) {
+  const tiers = namesAt(root, ['policies', 'tiers'])
+  return record({
+    server: section(
+      record({
+        host: optional(
+          refine(text, (value) => (/^[\w.:%-]+$/.test(value) ? null : 'expected an address or a host name')),
+          '127.0.0.1',
+        ),
+        port: optional(whole(0, 65_535), 8080),
+        public_url: optional(
+          mapped(url('an address such as https://files.example', originOnly), (value) => value.replace(/\/$/, '')),
+          null,
+        ),
+        trusted_proxies: optional(list(network), []),
+        cors: section(record({ allowed_origins: optional(list(corsOrigin), []) })),
+        shutdown_timeout: optional(duration('1s', LONGEST_TIMER), 25_000),
+      }),
+    ),
+    database: section(
+      record({
+        url: optional(database, 'sqlite:data/alyx.db'),
+        durability: optional(word(['full', 'normal']), 'full'),
+      }),
+    ),
+    auth: section(
+      record({
+        jwt: section(
+          record({
+            secret: optional(secret, null),
+            issuer: optional(text, null),
+            audience: optional(text, null),
+            jwks_url: optional(address, null),
+          }),
+        ),
+        admin_roles: optional(list(text), ['admin']),
+      }),
+    ),
+    storage: section(
+      record({
+        backends: required(
+          refine(map(backend, nameFault), (all) => (all.size === 0 ? 'must name at least one backend' : null)),
+        ),
+        encryption: section(record({ keys: optional(keyRing, []) })),
+      }),
+    ),
+    uploads: section(
+      record({
+        temp_dir: optional(path, 'data/uploads'),
+        max_file_size: optional(size(), null),
+        chunk_size: optional(size(), 5_242_880),
+        expiry: optional(duration(), 86_400_000),
+        max_open_per_owner: optional(whole(1), 100),
+      }),
+    ),
+    signed_urls: section(
+      ordered(
+        record({ default_expiry: optional(duration(), 900_000), max_expiry: optional(duration(), 604_800_000) }),
+        'default_expiry',
+        'max_expiry',
+      ),
+    ),
+    cleanup: section(
+      record({
+        interval: optional(duration('1s', LONGEST_TIMER), 3_600_000),
+        batch_size: optional(whole(1, 100_000), 200),
+        max_runtime: optional(duration('1s', LONGEST_TIMER), 20_000),
+      }),
+    ),
+    policies: optional(record({ default_tier: required(reference('tier', tiers)), ...policies }), null),
+    files_api: optional(
+      ordered(
+        record({
+          bucket: required(text),
+          max_size: optional(size(), 536_870_912),
+          default_ttl: optional(duration(), 604_800_000),
+          max_ttl: optional(duration(), 2_592_000_000),
+        }),
+        'default_ttl',
+        'max_ttl',
+      ),
+      null,
+    ),
+    rate_limits: section(
+      record({
+        uploads: optional(rate, null),
+        sign: optional(rate, null),
+        failed_auth: optional(nullable(rate), { count: 60, window: 60_000 }),
+      }),
+    ),
+    webhooks: optional(list(webhook), []),
+    logging: section(
+      record({
+        level: optional(word(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info'),
+        format: optional(word(['json', 'pretty']), 'json'),
+      }),
+    ),
+    metrics: section(record({ enabled: optional(flag, true) })),
+  })
+}
+
+export type ConfigFile = ShapeValue<ReturnType<typeof configShape>>

@@ -1,0 +1,72 @@
+// What schema.yaml and alyx.yml may say but this version does not do. Deleting a line offers the feature.
+import type { Problem } from './problem.ts'
+import type { YamlNode } from './yaml.ts'
+
+export interface Unsupported {
+  /** Dotted path in either file; `*` stands for any name. */
+  readonly path: string
+  /** Texts of the values that are done, or a pattern of those that are not. Null and leaving out are always fine. */
+  readonly except?: readonly string[]
+  readonly only?: RegExp
+  /** A warning lets the server start. */
+  readonly warning?: true
+}
+
+export const UNSUPPORTED: readonly Unsupported[] = [
+  { path: 'buckets.*.compression', except: ['none'] },
+  { path: 'buckets.*.encryption', except: ['false'] },
+  { path: 'buckets.*.staging' },
+  { path: 'buckets.*.trash' },
+  { path: 'collections', warning: true },
+  { path: 'storage.backends.*.type', only: /^s3$/ },
+  { path: 'storage.encryption.keys' },
+  { path: 'database.url', only: /^postgres(ql)?:/ },
+  { path: 'policies' },
+  { path: 'files_api' },
+  { path: 'rate_limits.uploads' },
+  { path: 'rate_limits.sign' },
+  { path: 'webhooks' },
+]
+
+/** Finds what a file asks for and would not get: as problems, so that nothing is silently ignored. */
+export function findUnsupported(
+  root: YamlNode,
+  entries: readonly Unsupported[] = UNSUPPORTED,
+): { problems: Problem[]; warnings: Problem[] } {
+  const problems: Problem[] = []
+  const warnings: Problem[] = []
+  for (const entry of entries) {
+    for (const { node, path } of select(root, entry.path.split('.'), '')) {
+      const where = { at: node.at, path }
+      if (isUnused(node, entry)) continue
+      if (entry.warning) warnings.push({ ...where, message: 'checked, but not served by this version of Alyx yet' })
+      else problems.push({ ...where, message: `${asked(node)}not offered by this version of Alyx yet` })
+    }
+  }
+  return { problems, warnings }
+}
+
+function isUnused(node: YamlNode, entry: Unsupported): boolean {
+  if (node.kind === 'list') return node.items.length === 0
+  if (node.kind === 'map') return node.entries.size === 0
+  if (node.value === null || (node.loose && /^(null)?$/.test(node.text))) return true
+  return entry.only === undefined ? (entry.except ?? []).includes(node.text) : !entry.only.test(node.text)
+}
+
+function asked(node: YamlNode): string {
+  // an address may hold a password, so only words are repeated
+  return node.kind === 'scalar' && /^[\w*]{1,20}$/.test(node.text) ? `"${node.text}" is ` : ''
+}
+
+function select(
+  node: YamlNode,
+  path: readonly string[],
+  walked: string,
+): { readonly node: YamlNode; readonly path: string }[] {
+  const [step, ...rest] = path
+  if (step === undefined) return [{ node, path: walked }]
+  if (node.kind !== 'map') return []
+  return [...node.entries]
+    .filter(([key]) => step === '*' || key === step)
+    .flatMap(([key, entry]) => select(entry.node, rest, walked === '' ? key : `${walked}.${key}`))
+}

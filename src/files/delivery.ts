@@ -1,0 +1,51 @@
+// How a file is read: the link or the rule says yes, the conditions say what, the backend is opened only if bytes are due.
+import { fail } from '../core/errors.ts'
+import type { ByteRange, FileRow } from '../core/model.ts'
+import { decideDelivery } from './deliver.ts'
+import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
+import type { DeliveryBody, FileService, OpenInput } from './model.ts'
+import { entityTag, servingHeaders } from './serving-headers.ts'
+
+/** Bodies up to this size are read in one piece. */
+const ONE_PIECE = 256 * 1024
+
+export function createDeliveries(deps: FileDeps): FileService['open'] {
+  const { schema, access, blobs, links, clock } = deps
+
+  async function byLink(input: OpenInput, token: string): Promise<FileRow> {
+    const grant = links.verify(token, clock.now())
+    const fits = grant.fileId === input.id && grant.bucket === input.bucket && grant.operation === input.operation
+    if (!fits) throw fail('invalid_token', 'the link is for another file or operation')
+    const file = await findFile(deps, input.bucket, input.id)
+    if (grant.epoch !== file.linkEpoch) throw fail('invalid_token', 'the link was revoked')
+    return file
+  }
+
+  return async (call, input) => {
+    const bucket = requireBucket(schema, input.bucket)
+    const file = input.token === null ? await findFile(deps, input.bucket, input.id) : await byLink(input, input.token)
+    if (input.token === null) requireFile(access, call, 'download', file)
+
+    const { method, operation } = input
+    const decision = decideDelivery({
+      method,
+      size: file.size,
+      etag: entityTag(file.checksum),
+      lastModified: file.updatedAt,
+      headers: input.headers,
+    })
+    const headers = servingHeaders(file, { operation, cache: bucket.cache, inlinePdf: bucket.inlinePdf })
+    if (decision.contentRange !== null) headers['content-range'] = decision.contentRange
+    if (decision.status === 200 || decision.status === 206) headers['content-length'] = String(decision.length)
+    const sends = method === 'GET' && decision.length > 0
+    return { status: decision.status, headers, body: sends ? body(file, decision.range, decision.length, call.signal) : null }
+  }
+
+  function body(file: FileRow, range: ByteRange | null, length: number, signal: AbortSignal): DeliveryBody {
+    return {
+      length,
+      stream: () => blobs.read(file, range, signal),
+      bytes: length <= ONE_PIECE ? () => blobs.readBytes(file, range, ONE_PIECE) : null,
+    }
+  }
+}

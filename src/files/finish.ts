@@ -1,0 +1,85 @@
+// The end of a resumable upload: the gathered bytes become a blob, the claim becomes a file. Or nothing of it stays.
+import { Readable } from 'node:stream'
+import { timestamp } from '../core/clock.ts'
+import { fail, isFailure } from '../core/errors.ts'
+import type { Call, FileRow, UploadRow } from '../core/model.ts'
+import type { Bucket } from '../schema/model.ts'
+import { extendHead, type Gathered, type Gathering, NOTHING_GATHERED } from './gathering.ts'
+import { requireCreate, requireType } from './limits.ts'
+import type { FileDeps } from './lookup.ts'
+import { sniff } from './sniff.ts'
+import type { Spool } from './spool.ts'
+
+export interface Finish {
+  /** `gathered` as remembered at the full length, or null to read it back. A refusal removes the upload; a fault of the server keeps it. */
+  finish(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered | null): Promise<FileRow>
+  /** Bytes first, then the claim; what cannot be done now stays for the sweep, with its path free. */
+  discard(upload: UploadRow): Promise<void>
+}
+
+export function createFinish(deps: FileDeps & { readonly spool: Spool }, gathering: Gathering): Finish {
+  const { meta, blobs, access, clock, observer, spool } = deps
+
+  async function readBack(upload: UploadRow): Promise<Gathered> {
+    let gathered = NOTHING_GATHERED()
+    if (upload.size === 0) return gathered
+    for await (const chunk of (await spool.read(upload.id)) as AsyncIterable<Buffer>) {
+      gathered.digest.update(chunk)
+      gathered = { ...gathered, head: extendHead(gathered.head, chunk) }
+    }
+    return gathered
+  }
+
+  async function store(upload: UploadRow): Promise<void> {
+    const { backend, key, id } = upload
+    if (upload.size! > 0 && (await blobs.adopt(backend, key, spool.path(id)))) return
+    // An attempt that was cut off may have left its blob: it was never visible, and a key is written once.
+    await blobs.remove(backend, key)
+    const body = upload.size === 0 ? Readable.from([]) : await spool.read(id)
+    await blobs.write(backend, key, body, upload.size, new AbortController().signal)
+  }
+
+  async function check(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered): Promise<{ mimeType: string; checksum: string; crc32: number }> {
+    const mimeType = gathered.mimeType ?? (await sniff(gathered.head, upload.size))
+    requireType(bucket, mimeType, null)
+    requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
+    const { checksum, crc32 } = gathered.digest.copy().finish()
+    if (upload.checksum !== null && upload.checksum !== checksum) {
+      throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', { details: { expected: upload.checksum, actual: checksum } })
+    }
+    return { mimeType, checksum, crc32 }
+  }
+
+  async function discard(upload: UploadRow): Promise<void> {
+    gathering.drop(upload.id)
+    try {
+      await spool.remove(upload.id)
+      await blobs.remove(upload.backend, upload.key)
+      await meta.forget(upload.id)
+    } catch (error) {
+      observer.event('storage_error', { backend: upload.backend, operation: 'discard', id: upload.id, error })
+      await meta.abandon(upload.id, timestamp(clock.now())).catch(() => {})
+    }
+  }
+
+  return {
+    discard,
+    async finish(call, bucket, upload, remembered) {
+      const size = upload.size!
+      const gathered = remembered?.digest.count === size ? remembered : await readBack(upload)
+      const { mimeType, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(async (error: unknown) => {
+        if (isFailure(error) && error.status < 500) await discard(upload)
+        throw error
+      })
+      await store(upload)
+      observer.event('step', { point: 'stored', id: upload.id })
+      const facts = { mimeType, size, originalSize: null, storedSize: size, storedCrc32: crc32, checksum, codecs: [] }
+      const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
+      observer.event('step', { point: 'committed', id: upload.id })
+      gathering.drop(upload.id)
+      // The file is safe: a spool that will not go is left to the sweep.
+      await spool.remove(upload.id).catch((error: unknown) => observer.event('storage_error', { backend: 'spool', operation: 'remove', error }))
+      return file
+    },
+  }
+}

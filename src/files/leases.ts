@@ -1,0 +1,59 @@
+// Keeps the claims of this process alive, and hears when another process wants one of them.
+import { type Clock, timestamp } from '../core/clock.ts'
+import type { MetaStore } from '../meta/store.ts'
+import type { Observer } from '../observe/observer.ts'
+
+export interface Leases {
+  /** Names this process in claims and locks. */
+  readonly holder: string
+  /** RFC 3339 time until which a lease taken now holds. */
+  until(): string
+  /** Counts a claim of this process as alive until the returned function is called. */
+  keep(): () => void
+  /** `release` is called (again and again) while another process waits for an upload this one holds. */
+  onWanted(release: (id: string) => void): void
+  close(): void
+}
+
+const ASK_EVERY = 200
+
+/** Renews three times within `leaseTime` ms while anything is kept; idle processes do nothing. */
+export function createLeases(deps: { meta: MetaStore; clock: Clock; observer: Observer; holder: string; leaseTime: number }): Leases {
+  const { meta, clock, observer, holder, leaseTime } = deps
+  let kept = 0
+  let release: ((id: string) => void) | null = null
+  const until = (): string => timestamp(clock.now() + leaseTime)
+  const report = (error: unknown): void => observer.event('storage_error', { backend: 'database', operation: 'lease', error })
+
+  const beat = setInterval(() => {
+    if (kept > 0) meta.renew(holder, until()).catch(report)
+  }, Math.max(50, leaseTime / 3))
+  beat.unref()
+  const ask = setInterval(() => {
+    if (kept === 0 || release === null) return
+    meta.wanted(holder).then((ids) => {
+      for (const id of ids) release?.(id)
+    }, report)
+  }, ASK_EVERY)
+  ask.unref()
+
+  return {
+    holder,
+    until,
+    keep() {
+      kept += 1
+      let over = false
+      return () => {
+        if (!over) kept -= 1
+        over = true
+      }
+    },
+    onWanted(callback) {
+      release = callback
+    },
+    close() {
+      clearInterval(beat)
+      clearInterval(ask)
+    },
+  }
+}

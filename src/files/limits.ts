@@ -1,0 +1,94 @@
+// What bounds an upload: ceilings, reservations and the two moments at which its rule and type are judged.
+import { fail } from '../core/errors.ts'
+import type { Call, OwnRules } from '../core/model.ts'
+import type { Access } from '../access/decide.ts'
+import type { Ceilings, Reservation } from '../meta/store.ts'
+import type { Bucket } from '../schema/model.ts'
+import { allows } from './sniff.ts'
+
+/** Bytes added to a reservation at a time while the length is unknown. */
+const STEP = 8 * 1024 * 1024
+
+export function maxFileSize(bucket: Bucket, fallback: number | null): number {
+  const limit = bucket.maxFileSize ?? fallback
+  if (limit === null) throw fail('internal', `bucket ${bucket.name} has no max_file_size`)
+  return limit
+}
+
+/** Fails file_too_large when `size` bytes are more than the bucket takes. */
+export function requireSize(bucket: Bucket, limit: number, size: number): void {
+  if (size <= limit) return
+  throw fail('file_too_large', `${size} bytes exceed the ${limit} allowed in bucket ${bucket.name}`, {
+    details: { limit, size },
+    hint: `Raise buckets.${bucket.name}.max_file_size in schema.yaml.`,
+  })
+}
+
+export function requireType(bucket: Bucket, detected: string, declared: string | null): void {
+  if (allows(bucket.allowedTypes, detected)) return
+  throw fail('file_type_not_allowed', `bucket ${bucket.name} does not take ${detected}`, {
+    details: { detected, declared, allowed: bucket.allowedTypes },
+  })
+}
+
+export function ceilings(bucket: Bucket, openUploads: number | null): Ceilings {
+  return { bucketTotal: bucket.maxTotalSize, openUploads }
+}
+
+/** What to set aside before the first byte: exactly the size when it is known, else a first step within the bound. */
+export function firstReservation(size: number | null, bound: number | null, limit: number): Reservation {
+  if (size !== null) return { need: size, want: size }
+  return { need: 0, want: Math.min(bound ?? STEP, limit, STEP) }
+}
+
+/** What to set aside once `count` bytes are there. */
+export function nextReservation(count: number, limit: number): Reservation {
+  return { need: count, want: Math.max(count, Math.min(count + STEP, limit)) }
+}
+
+/** The file as a rule sees it before its bytes are known. */
+export interface DraftFacts {
+  readonly id: string
+  readonly name: string
+  readonly path: string
+  /** Null until counted. */
+  readonly size: number | null
+  /** Null until sniffed: what a client declares decides nothing. */
+  readonly mimeType: string | null
+  readonly ownerId: string | null
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly createdAt: string
+}
+
+/** The create rule on what is known so far. A rule that speaks of a fact still unknown is left for when it is known. */
+export function requireCreate(access: Access, call: Call, bucket: Bucket, facts: DraftFacts): void {
+  const request = {
+    caller: call.caller,
+    operation: 'create' as const,
+    bucket: bucket.name,
+    file: { ...facts, mimeType: facts.mimeType ?? '', size: facts.size ?? 0 },
+    ownRules: null,
+    request: call.request,
+  }
+  const source = bucket.rules.create?.source ?? ''
+  const unknown = (facts.size === null && /\bsize\b/.test(source)) || (facts.mimeType === null && /\bmime_type\b/.test(source))
+  if (!unknown) access.require(request)
+}
+
+/** A caller who sets a file's own rules must hold the update right on it. Returns the compiled-and-accepted rules. */
+export function requireOwnRules(access: Access, call: Call, bucket: Bucket, facts: DraftFacts, rules: unknown): OwnRules | null {
+  if (rules === null || rules === undefined) return null
+  if (!bucket.fileSecurity) {
+    throw fail('invalid_request', `bucket ${bucket.name} has no file_security: its files carry no rules of their own`)
+  }
+  const checked = access.checkOwnRules(bucket.name, rules)
+  access.require({
+    caller: call.caller,
+    operation: 'update',
+    bucket: bucket.name,
+    file: { ...facts, mimeType: facts.mimeType ?? '', size: facts.size ?? 0 },
+    ownRules: null,
+    request: call.request,
+  })
+  return checked
+}

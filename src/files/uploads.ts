@@ -1,0 +1,231 @@
+// Resumable uploads: a claim that gathers its bytes in the spool, and becomes a file with the last one.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { blobKey } from '../blobs/keys.ts'
+import { timestamp } from '../core/clock.ts'
+import { fail, isFailure } from '../core/errors.ts'
+import { isId } from '../core/ids.ts'
+import type { Call, FileRow, UploadRow } from '../core/model.ts'
+import type { Bucket } from '../schema/model.ts'
+import { parseFields } from './fields.ts'
+import { createFinish } from './finish.ts'
+import { createGathering, extendHead, type Gathered } from './gathering.ts'
+import { HEAD_BYTES } from './ingest.ts'
+import { ceilings, maxFileSize, requireCreate, requireOwnRules, requireSize, requireType } from './limits.ts'
+import { type FileDeps, isVisible, requireBucket } from './lookup.ts'
+import type { AppendInput, UploadSessions, UploadStatus } from './model.ts'
+import { sniff } from './sniff.ts'
+import type { Spool } from './spool.ts'
+import { createTurns, type Turn, type TurnTimes } from './turns.ts'
+
+/** The client of a PATCH may go silent this long before another request takes over; see turns.ts. */
+export const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
+/** A PATCH's bytes count as arrived at least this often, so that a long one does not start again after a crash. */
+const CHECKPOINT = 32 * 1024 * 1024
+const ASK_AGAIN = 50
+
+/** What a session call works on: an upload that is still gathering, or the file it has become. */
+type Found = { readonly upload: UploadRow; readonly file: null } | { readonly upload: null; readonly file: FileRow }
+
+export function createUploadSessions(deps: FileDeps & { readonly spool: Spool }): UploadSessions {
+  const { schema, meta, access, leases, clock, nextId, observer, spool } = deps
+  const turns = createTurns(clock, TURN_TIMES)
+  const gathering = createGathering()
+  const { finish, discard } = createFinish(deps, gathering)
+  const now = (): string => timestamp(clock.now())
+
+  leases.onWanted((id) => {
+    if (!turns.nudge(id)) meta.unlock(id, leases.holder).catch(() => {})
+  })
+
+  /** The caller's own upload, or the file it became. Fails: upload_not_found, upload_expired. */
+  async function find(call: Call, bucket: string, id: string): Promise<Found> {
+    const absent = fail('upload_not_found', 'there is no such upload')
+    if (!isId(id)) throw absent
+    const upload = await meta.upload(id)
+    if (upload !== null) {
+      const foreign = upload.bucket !== bucket || upload.protocol !== 'tus' || !owns(call, upload.ownerId)
+      if (foreign || upload.state !== 'open') throw absent
+      if (upload.expiresAt <= now()) throw fail('upload_expired', 'the upload was not finished in time')
+      return { upload, file: null }
+    }
+    const file = await meta.file(bucket, id)
+    if (file === null || !isVisible(file, clock) || !owns(call, file.ownerId)) throw absent
+    return { upload: null, file }
+  }
+
+  /** Runs `work` as the only writer of the upload, in this process and in all others. */
+  async function alone<T>(call: Call, bucket: string, id: string, work: (found: Found, turn: Turn) => Promise<T>): Promise<T> {
+    await find(call, bucket, id) // strangers must not even be able to wait here
+    const turn = await turns.enter(id)
+    const release = leases.keep()
+    try {
+      const locked = await lock(id)
+      try {
+        return await work(await find(call, bucket, id), turn)
+      } finally {
+        if (locked) await meta.unlock(id, leases.holder).catch(() => {})
+      }
+    } finally {
+      release()
+      turn.leave()
+    }
+  }
+
+  async function lock(id: string): Promise<boolean> {
+    const giveUp = clock.now() + TURN_TIMES.patience
+    for (;;) {
+      const taken = await meta.lock(id, leases.holder, leases.until(), now())
+      if (taken !== false) return taken === true
+      if (clock.now() >= giveUp) throw fail('upload_locked', 'another request is writing this upload')
+      await sleep(ASK_AGAIN)
+    }
+  }
+
+  /** Takes in what the body brings, then either moves the offset or finishes. */
+  async function take(call: Call, bucket: Bucket, upload: UploadRow, input: AppendInput, turn: Turn): Promise<UploadStatus> {
+    const size = upload.size!
+    let gathered: Gathered | null = gathering.at(upload.id, upload.offset)
+    let verdict: Promise<string> | null = null
+    let offset = upload.offset
+    const refused = new AbortController()
+    const outcome = await spool.append(upload.id, offset, input.body, {
+      max: size - offset,
+      signal: AbortSignal.any([turn.signal, refused.signal]),
+      checkpoint: {
+        every: CHECKPOINT,
+        async reached(durable) {
+          if (durable >= size) return
+          await meta.advance(upload.id, leases.holder, durable, expiry(), now())
+          offset = durable
+        },
+      },
+      tap(chunk) {
+        turn.touch()
+        if (gathered === null) return
+        gathered.digest.update(chunk)
+        if (gathered.mimeType !== null || verdict !== null) return
+        gathered = { ...gathered, head: extendHead(gathered.head, chunk) }
+        // Only a whole head is judged here; a file shorter than that is judged when it is finished.
+        if (gathered.head.length === HEAD_BYTES) verdict = judge(call, bucket, upload, gathered.head)
+        verdict?.catch(() => refused.abort())
+      },
+    })
+    if (gathered !== null && verdict !== null) {
+      const mimeType = await (verdict as Promise<string>).catch(async (error: unknown) => {
+        await discard(upload)
+        throw error
+      })
+      gathered = { ...(gathered as Gathered), mimeType, head: Buffer.alloc(0) }
+    }
+    if (isFailure(outcome.error, 'body_too_large') && outcome.offset >= size) throw outcome.error
+    if (outcome.offset === size) return finished(await finish(call, bucket, upload, gathered))
+    const expiresAt = expiry()
+    if (outcome.offset > offset) await meta.advance(upload.id, leases.holder, outcome.offset, expiresAt, now())
+    if (gathered !== null) gathering.keep(upload.id, gathered)
+    observer.event('step', { point: 'advanced', id: upload.id, offset: outcome.offset })
+    if (outcome.error !== null) throw isFailure(outcome.error) ? outcome.error : interrupted(outcome.error)
+    return { id: upload.id, name: upload.name, offset: outcome.offset, length: size, expiresAt, file: null }
+  }
+
+  async function judge(call: Call, bucket: Bucket, upload: UploadRow, head: Buffer): Promise<string> {
+    const mimeType = await sniff(head, upload.size)
+    requireType(bucket, mimeType, null)
+    requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
+    return mimeType
+  }
+
+  const expiry = (): string => timestamp(clock.now() + deps.uploads.expiry)
+
+  return {
+    async create(call, draft) {
+      const bucket = requireBucket(schema, draft.bucket)
+      const id = nextId()
+      const ownerId = call.caller.id
+      const fields = parseFields(draft.fields, bucket, ownerId, id)
+      const createdAt = now()
+      const facts = { id, name: fields.name, path: fields.path, size: draft.size, mimeType: null, ownerId, metadata: fields.metadata, createdAt }
+      requireCreate(access, call, bucket, facts)
+      const rules = requireOwnRules(access, call, bucket, facts, fields.rules)
+      requireSize(bucket, maxFileSize(bucket, deps.uploads.maxFileSize), draft.size)
+      const upload = await meta.claim(
+        {
+          id,
+          bucket: bucket.name,
+          name: fields.name,
+          path: fields.path,
+          protocol: 'tus',
+          size: draft.size,
+          metadata: fields.metadata,
+          rules,
+          ownerId,
+          tenant: call.caller.tenant,
+          backend: bucket.backend,
+          key: blobKey(bucket.name, id),
+          checksum: fields.checksum,
+          fileLifetime: fields.fileLifetime,
+          expiresAt: expiry(),
+          createdAt,
+          holder: leases.holder,
+          leaseExpiresAt: createdAt, // nobody writes yet
+        },
+        ceilings(bucket, deps.uploads.maxOpenPerOwner),
+        { need: draft.size, want: draft.size },
+      )
+      observer.event('step', { point: 'claimed', id })
+      if (draft.size === 0) return alone(call, bucket.name, id, async () => finished(await finish(call, bucket, upload, gathering.at(id, 0))))
+      return statusOf(upload)
+    },
+
+    status: (call, bucketName, id) => {
+      requireBucket(schema, bucketName)
+      return alone(call, bucketName, id, async (found) => (found.upload === null ? finished(found.file) : statusOf(found.upload)))
+    },
+
+    async append(call, input) {
+      const bucket = requireBucket(schema, input.bucket)
+      return alone(call, input.bucket, input.id, async (found, turn) => {
+        const at = found.upload === null ? found.file.size : found.upload.offset
+        if (input.offset !== at) {
+          throw fail('offset_mismatch', `the upload is at ${at}, not at ${input.offset}`, { details: { offset: at } })
+        }
+        if (found.upload === null) {
+          if (input.length !== null && input.length > 0) throw tooLong(found.file.size, input.length, at)
+          return finished(found.file)
+        }
+        const { upload } = found
+        if (input.length !== null && input.length > upload.size! - at) throw tooLong(upload.size!, input.length, at)
+        requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType: null })
+        return take(call, bucket, upload, input, turn)
+      })
+    },
+
+    async cancel(call, bucketName, id) {
+      requireBucket(schema, bucketName)
+      await alone(call, bucketName, id, async (found) => {
+        if (found.upload === null) throw fail('upload_not_found', 'the upload is finished; delete the file instead')
+        await discard(found.upload)
+      })
+    },
+  }
+}
+
+/** Anonymous uploads have no owner but the one who knows their unguessable id. */
+function owns(call: Call, ownerId: string | null): boolean {
+  return call.caller.admin || call.caller.id === ownerId
+}
+
+function statusOf(upload: UploadRow): UploadStatus {
+  return { id: upload.id, name: upload.name, offset: upload.offset, length: upload.size!, expiresAt: upload.expiresAt, file: null }
+}
+
+function finished(file: FileRow): UploadStatus {
+  return { id: file.id, name: file.name, offset: file.size, length: file.size, expiresAt: null, file }
+}
+
+function tooLong(length: number, more: number, offset: number): Error {
+  return fail('body_too_large', `${more} bytes at ${offset} go past the length of ${length}`, { details: { limit: length - offset, size: more } })
+}
+
+function interrupted(cause: unknown): Error {
+  return fail('upload_locked', 'the body broke off; what arrived is kept', { cause })
+}

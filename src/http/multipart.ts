@@ -1,0 +1,194 @@
+// Upload forms (RFC 7578), streaming: small fields first, then one part `file` whose bytes are handed on unread.
+import { Readable } from 'node:stream'
+import { Dicer } from '@fastify/busboy'
+import { fail, isFailure } from '../core/errors.ts'
+import { parseDisposition } from './disposition.ts'
+import type { Exchange } from './exchange.ts'
+
+const FIELDS = ['path', 'metadata', 'expires_in', 'checksum', 'rules'] as const
+type FieldName = (typeof FIELDS)[number]
+
+/** Bytes: of one field, of everything before the file, after the closing boundary, of one part's headers. */
+const MAX_FIELD = 64 * 1024
+const MAX_HEAD = 1024 * 1024
+const MAX_EPILOGUE = 64 * 1024
+const MAX_HEADERS = 16 * 1024
+const HIGH_WATER_MARK = 1024 * 1024
+/** What may pile up in the parser while the file waits to be read. */
+const PARSER_MARK = 256 * 1024
+const BOUNDARY = /;[ \t]*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))[ \t]*(?:;|$)/i
+
+export interface UploadForm {
+  readonly fields: Readonly<Partial<Record<FieldName, string>>>
+  /** The file's name as written by the client, unchecked. */
+  readonly name: string
+  readonly declaredType: string | null
+  /** The file. Ends only after the form's closing boundary and the end of the request; anything else is an error. */
+  readonly body: Readable
+}
+
+type PartHeaders = Readonly<Record<string, readonly string[] | undefined>>
+
+/** Resolves as soon as the file part starts. Fails: unsupported_media_type, invalid_request, invalid_filename, body_too_large. */
+export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
+  const boundary = boundaryOf(exchange.header('content-type'))
+  const source = exchange.body()
+  return new Promise((resolve, reject) => {
+    const fields: Partial<Record<FieldName, string>> = {}
+    const dicer = new Dicer({
+      boundary,
+      maxHeaderPairs: 20,
+      maxHeaderSize: MAX_HEADERS,
+      partHwm: PARSER_MARK,
+      highWaterMark: PARSER_MARK,
+    } as ConstructorParameters<typeof Dicer>[0])
+    let file: { name: string; declaredType: string | null; body: Readable } | null = null
+    let openFields = 0
+    let headless = false
+    let size = 0
+    let epilogue = 0
+    const done = { source: false, form: false, part: false }
+
+    const fault = (error: unknown): void => {
+      const failure = isFailure(error) ? error : fail('invalid_request', 'the form is malformed', { cause: error })
+      source.off('data', onData).off('end', onEnd)
+      reject(failure)
+      file?.body.destroy(failure)
+      source.destroy()
+    }
+    const handOver = (): void => {
+      if (file !== null && openFields === 0) resolve({ fields, ...file })
+    }
+    const finish = (): void => {
+      if (done.source && done.form && file === null) fault(fail('invalid_request', 'the form has no part named file'))
+      else if (done.source && done.form && done.part) file?.body.push(null)
+    }
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length
+      if (done.form) epilogue += chunk.length
+      if (file === null && size > MAX_HEAD) {
+        const details = { limit: MAX_HEAD }
+        fault(fail('body_too_large', `more than ${MAX_HEAD} bytes come before the file`, { details }))
+      } else if (epilogue > MAX_EPILOGUE) fault(fail('invalid_request', 'the form goes on after its closing boundary'))
+      else if (!dicer.write(chunk)) source.pause()
+    }
+    const onEnd = (): void => {
+      done.source = true
+      if (done.form) finish()
+      else dicer.end()
+    }
+
+    const readField = (name: string, part: Readable): void => {
+      if (!isField(name))
+        throw fail('invalid_request', `the form has an unknown field ${JSON.stringify(name.slice(0, 80))}`)
+      if (name in fields) throw fail('invalid_request', `the form has the field ${name} twice`)
+      fields[name] = ''
+      openFields += 1
+      const chunks: Buffer[] = []
+      let length = 0
+      part.on('data', (chunk: Buffer) => {
+        length += chunk.length
+        if (length <= MAX_FIELD) chunks.push(chunk)
+        else
+          fault(
+            fail('body_too_large', `the field ${name} exceeds ${MAX_FIELD} bytes`, { details: { limit: MAX_FIELD } }),
+          )
+      })
+      part.on('end', () => {
+        const text = utf8(Buffer.concat(chunks))
+        if (text === null) return fault(fail('invalid_request', `the field ${name} is not UTF-8`))
+        fields[name] = text
+        openFields -= 1
+        handOver()
+      })
+    }
+    const readFile = (filename: string | null, headers: PartHeaders, part: Readable): void => {
+      if (filename === null) throw fail('invalid_filename', 'the part named file has no file name')
+      const body = new Readable({
+        highWaterMark: HIGH_WATER_MARK,
+        read() {
+          part.resume()
+        },
+        destroy(error, closed) {
+          source.off('data', onData).off('end', onEnd)
+          source.destroy()
+          closed(error)
+        },
+      })
+      // It may break before anyone listens.
+      body.on('error', () => {})
+      file = { name: filename, declaredType: headers['content-type']?.[0]?.trim() ?? null, body }
+      part.on('data', (chunk: Buffer) => {
+        if (!body.push(chunk)) part.pause()
+      })
+      // Nothing of it is read before the service asks: a refusal costs nobody the bytes.
+      part.pause()
+      part.on('end', () => {
+        done.part = true
+        finish()
+      })
+      handOver()
+    }
+    const readPart = (headers: PartHeaders, part: Readable): void => {
+      headless = false
+      if (file !== null) throw fail('invalid_request', 'a part follows the file, which must be the last')
+      requirePlain(headers)
+      const { name, filename } = parseDisposition(headers['content-disposition']?.[0] ?? '')
+      if (name === 'file') readFile(filename, headers, part)
+      else readField(name, part)
+    }
+
+    dicer.on('part', (part: Readable) => {
+      part.on('error', () => {})
+      if (headless) return fault(fail('invalid_request', 'a part of the form has no end of headers'))
+      headless = true
+      part.on('header', (headers: PartHeaders) => {
+        try {
+          readPart(headers, part)
+        } catch (error) {
+          part.resume()
+          fault(error)
+        }
+      })
+    })
+    dicer.on('drain', () => source.resume())
+    dicer.on('error', () => fault(fail('invalid_request', 'the form ended before its closing boundary')))
+    dicer.on('finish', () => {
+      if (headless) return fault(fail('invalid_request', 'a part of the form has no end of headers'))
+      done.form = true
+      finish()
+    })
+    source.on('error', fault)
+    source.on('data', onData).on('end', onEnd)
+  })
+}
+
+function boundaryOf(contentType: string | undefined): string {
+  if (contentType === undefined || !/^multipart\/form-data[ \t]*(?:;|$)/i.test(contentType)) {
+    throw fail('unsupported_media_type', 'the body must be multipart/form-data', {
+      hint: 'Send a form with a part named file, or PUT the bytes themselves.',
+    })
+  }
+  const match = BOUNDARY.exec(contentType)
+  if (match === null) throw fail('invalid_request', 'the content type names no boundary of 1 to 70 characters')
+  return match[1] ?? match[2]!
+}
+
+/** Decoding transfer encodings ended with RFC 7578 §4.7; storing the encoded bytes would not be what was meant. */
+function requirePlain(headers: PartHeaders): void {
+  const encoding = headers['content-transfer-encoding']?.[0]?.trim().toLowerCase() ?? 'binary'
+  if (!['binary', '8bit', '7bit'].includes(encoding))
+    throw fail('invalid_request', 'parts with a Content-Transfer-Encoding are not taken')
+}
+
+function isField(name: string): name is FieldName {
+  return (FIELDS as readonly string[]).includes(name)
+}
+
+function utf8(bytes: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,47 @@
+// Query strings, strictly: every key once, every escape valid, every value as the route's schema wants it.
+import type * as z from 'zod'
+import { fail } from '../core/errors.ts'
+
+/** `a=1&b=x+y` → its pairs (`+` is a space, as in forms). Fails invalid_query for repeated keys and broken escapes. */
+export function readQuery(search: string): Record<string, string> {
+  const values: Record<string, string> = Object.create(null)
+  if (search === '') return values
+  for (const pair of search.split('&')) {
+    if (pair === '') continue
+    const at = pair.indexOf('=')
+    const name = decode(at === -1 ? pair : pair.slice(0, at), 'name')
+    if (name in values) throw invalid(name, 'is given twice')
+    values[name] = decode(at === -1 ? '' : pair.slice(at + 1), name)
+  }
+  return values
+}
+
+/** Fails invalid_query naming the first parameter at fault. */
+export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string): Q {
+  const values = readQuery(search)
+  if (schema === undefined) {
+    const [name] = Object.keys(values)
+    if (name !== undefined) throw invalid(name, 'is unknown here')
+    return undefined as Q
+  }
+  // A plain object for the schema; `__proto__` stays a key of its own this way.
+  const result = schema.safeParse(Object.fromEntries(Object.entries(values)))
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  if (issue.code === 'unrecognized_keys') throw invalid(issue.keys[0] ?? '', 'is unknown here')
+  const name = String(issue.path[0] ?? '')
+  throw invalid(name, name in values ? `is not valid: ${issue.message}` : 'is required')
+}
+
+function decode(text: string, parameter: string): string {
+  try {
+    return decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text)
+  } catch {
+    throw invalid(parameter, 'is not percent-encoded UTF-8')
+  }
+}
+
+function invalid(parameter: string, fault: string): Error {
+  const shown = parameter.slice(0, 80)
+  return fail('invalid_query', `query parameter ${JSON.stringify(shown)} ${fault}`, { details: { parameter: shown } })
+}

@@ -1,0 +1,161 @@
+// Files as objects: list, look at, change, delete.
+import * as z from 'zod'
+import type { ErrorCode } from '../../core/errors.ts'
+import { fail } from '../../core/errors.ts'
+import { isId } from '../../core/ids.ts'
+import type { FileService } from '../../files/model.ts'
+import { empty, json, type Route, route } from '../route.ts'
+import { fileSchema, viewFile } from './view.ts'
+
+export const TAG = 'Files'
+export const FILE = '/api/files/{bucket}/{id}'
+/** What any route about files of a bucket can fail with. */
+export const ACCESS: readonly ErrorCode[] = ['bucket_not_found', 'unauthenticated', 'forbidden', 'database_busy']
+
+const SORTS = ['created_at', '-created_at', 'name', '-name', 'size', '-size'] as const
+
+const listQuery = z.strictObject({
+  limit: z
+    .string()
+    .regex(/^\d{1,4}$/, 'must be 1 to 1000')
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= 1000, 'must be 1 to 1000')
+    .default(100)
+    .meta({ type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
+  cursor: z.string().min(1).max(4096).optional().meta({ description: '`next_cursor` of the page before.' }),
+  sort: z.enum(SORTS, `must be one of ${SORTS.join(', ')}`).default('-created_at'),
+  search: z.string().min(1).max(255).optional().meta({ description: 'Substring of the name.' }),
+  mime_type: z
+    .string()
+    .regex(/^[a-z0-9!#$&^_.+-]{1,127}\/(?:[a-z0-9!#$&^_.+-]{1,127}|\*)$/i, 'must be type/subtype or type/*')
+    .optional()
+    .meta({ description: '`image/png` or `image/*`.' }),
+  owner_id: z.string().min(1).max(255).optional(),
+  total: z
+    .enum(['true', 'false'], 'must be true or false')
+    .default('false')
+    .meta({ description: 'Count all matches.' }),
+})
+
+const updateBody = z
+  .strictObject({
+    name: z.string(),
+    path: z.string(),
+    metadata: z.record(z.string(), z.unknown()),
+    expires_at: z.string().nullable().meta({ format: 'date-time' }),
+    rules: z.record(z.string(), z.string()).nullable(),
+  })
+  .partial()
+  .meta({ id: 'FileUpdate' })
+
+const deleteBody = z
+  .strictObject({ ids: z.array(z.string().refine(isId, 'is not the id of a file')).min(1).max(100) })
+  .meta({ id: 'BulkDelete' })
+
+/** GET list, GET, PATCH, DELETE and bulk delete of API.md §3. */
+export function fileRoutes(files: FileService): readonly Route[] {
+  return [
+    route({
+      method: 'GET',
+      path: '/api/files/{bucket}',
+      summary: 'List files',
+      tag: TAG,
+      query: listQuery,
+      responses: {
+        200: {
+          description: 'One page, holding only files the caller may read.',
+          schema: z.object({
+            files: z.array(fileSchema),
+            next_cursor: z.string().nullable(),
+            total: z.int().optional(),
+          }),
+        },
+      },
+      failures: ACCESS,
+      async handler(exchange, { query }) {
+        const descending = query.sort.startsWith('-')
+        const page = await files.list(exchange.call(), exchange.param('bucket'), {
+          limit: query.limit,
+          cursor: query.cursor ?? null,
+          sort: (descending ? query.sort.slice(1) : query.sort) as 'created_at' | 'name' | 'size',
+          descending,
+          search: query.search ?? null,
+          mimeType: query.mime_type?.toLowerCase() ?? null,
+          ownerId: query.owner_id ?? null,
+          total: query.total === 'true',
+        })
+        const { total } = page
+        return json(200, {
+          files: page.files.map(viewFile),
+          next_cursor: page.nextCursor,
+          ...(total === null ? {} : { total }),
+        })
+      },
+    }),
+    route({
+      method: 'GET',
+      path: FILE,
+      summary: 'Look at a file',
+      tag: TAG,
+      responses: { 200: { description: 'The file.', schema: fileSchema } },
+      failures: [...ACCESS, 'file_not_found'],
+      async handler(exchange) {
+        return json(200, viewFile(await files.stat(exchange.call(), exchange.param('bucket'), exchange.param('id'))))
+      },
+    }),
+    route({
+      method: 'PATCH',
+      path: FILE,
+      summary: 'Change a file',
+      tag: TAG,
+      body: { kind: 'json', schema: updateBody },
+      responses: { 200: { description: 'The file as it is now.', schema: fileSchema } },
+      failures: [
+        ...ACCESS,
+        'file_not_found',
+        'file_exists',
+        'invalid_filename',
+        'invalid_path',
+        'invalid_metadata',
+        'invalid_expiry',
+      ],
+      async handler(exchange, { body }) {
+        const row = await files.update(exchange.call(), exchange.param('bucket'), exchange.param('id'), body)
+        return json(200, viewFile(row))
+      },
+    }),
+    route({
+      method: 'DELETE',
+      path: FILE,
+      summary: 'Delete a file',
+      tag: TAG,
+      responses: { 204: { description: 'Gone.' } },
+      failures: [...ACCESS, 'file_not_found', 'file_in_use', 'storage_delete_failed', 'storage_unavailable'],
+      async handler(exchange) {
+        await files.remove(exchange.call(), exchange.param('bucket'), exchange.param('id'))
+        return empty(204)
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/api/files/{bucket}/delete',
+      summary: 'Delete up to 100 files',
+      tag: TAG,
+      body: { kind: 'json', schema: deleteBody },
+      responses: {
+        200: {
+          description: 'All are gone.',
+          schema: z.object({ deleted: z.array(z.string()), failed: z.array(z.never()) }),
+        },
+      },
+      failures: [...ACCESS, 'partial_failure'],
+      async handler(exchange, { body }) {
+        const { deleted, failed } = await files.removeMany(exchange.call(), exchange.param('bucket'), body.ids)
+        if (failed.length === 0) return json(200, { deleted, failed })
+        throw fail('partial_failure', `${failed.length} of ${body.ids.length} files could not be deleted`, {
+          details: { deleted, failed },
+        })
+      },
+    }),
+  ]
+}

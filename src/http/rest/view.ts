@@ -1,0 +1,61 @@
+// How a file looks to clients: the File object of the HTTP contract.
+import * as z from 'zod'
+import type { FileRow } from '../../core/model.ts'
+
+const time = z.string().meta({ format: 'date-time' })
+const bytes = z.int().min(0)
+
+export const fileSchema = z
+  .object({
+    id: z.string().meta({ format: 'uuid' }),
+    bucket: z.string(),
+    name: z.string(),
+    path: z.string().meta({ description: 'Unique in its bucket; for display, no folders exist.' }),
+    mime_type: z.string().meta({ description: 'Taken from the bytes.' }),
+    size: bytes.meta({ description: 'Bytes a download returns.' }),
+    original_size: bytes.nullable().meta({ description: 'Bytes the client sent, where stored differently.' }),
+    stored_size: bytes.meta({ description: 'Bytes the backend holds.' }),
+    checksum: z.string().meta({ description: 'SHA-256 of the content, hex.' }),
+    compressed: z.boolean(),
+    compression_type: z.enum(['gzip', 'zstd']).nullable(),
+    encrypted: z.boolean(),
+    metadata: z.record(z.string(), z.unknown()),
+    version: z.int().min(1),
+    owner_id: z.string().nullable(),
+    expires_at: time.nullable(),
+    created_at: time,
+    updated_at: time,
+  })
+  .meta({ id: 'File' })
+
+export type FileView = z.infer<typeof fileSchema>
+
+/** The File object of a row (API.md §3). Keys, backend, rules and epochs stay inside. */
+export function viewFile(row: FileRow): FileView {
+  let compression: 'gzip' | 'zstd' | null = null
+  let encrypted = false
+  for (const { name } of row.codecs) {
+    if (name === 'aes-256-gcm') encrypted = true
+    else compression = name
+  }
+  return {
+    id: row.id,
+    bucket: row.bucket,
+    name: row.name,
+    path: row.path,
+    mime_type: row.mimeType,
+    size: row.size,
+    original_size: row.originalSize,
+    stored_size: row.storedSize,
+    checksum: row.checksum,
+    compressed: compression !== null,
+    compression_type: compression,
+    encrypted,
+    metadata: row.metadata,
+    version: row.version,
+    owner_id: row.ownerId,
+    expires_at: row.expiresAt,
+    created_at: row.createdAt,
+    updated_at: row.updatedAt,
+  }
+}

@@ -1,0 +1,122 @@
+// A route is data: how it is reached, what it takes, what it answers and fails with, and the handler that does it.
+import type * as z from 'zod'
+import type { ErrorCode } from '../core/errors.ts'
+import { isId } from '../core/ids.ts'
+import type { DeliveryBody } from '../files/model.ts'
+import type { Exchange } from './exchange.ts'
+
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
+
+/** What a handler gives back; `send` in delivery.ts turns it into bytes on the wire. */
+export interface Answer {
+  readonly status: number
+  /** ASCII values only. Request id and CORS are added by `send`. */
+  readonly headers: Readonly<Record<string, string>>
+  /** Text is sent as UTF-8. Null sends no body. */
+  readonly body: string | Buffer | DeliveryBody | null
+  /** Told once the answer is over: bytes of the body that were sent, and whether it was all of them. */
+  readonly onSent?: (bytes: number, whole: boolean) => void
+}
+
+/** A JSON answer; private, so never cached. */
+export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
+  const body = JSON.stringify(value)
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+      'cache-control': 'no-store',
+      ...headers,
+    },
+    body,
+  }
+}
+
+/** An answer without a body, such as 204. */
+export function empty(status: number, headers: Readonly<Record<string, string>> = {}): Answer {
+  return { status, headers, body: null }
+}
+
+export interface ResponseDoc {
+  readonly description: string
+  /** Of a JSON body; for other bodies give `content`. */
+  readonly schema?: z.ZodType
+  /** Media type → OpenAPI schema object. */
+  readonly content?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  /** Header name → what it says. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** A JSON body is read and parsed before the handler runs; any other body is left to the handler. */
+export type RequestBody<B = unknown> =
+  | { readonly kind: 'json'; readonly schema: z.ZodType<B> }
+  | {
+      readonly kind: 'raw'
+      readonly description: string
+      /** Media type → OpenAPI schema object. */
+      readonly content: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+    }
+
+export interface Input<Q, B> {
+  readonly query: Q
+  readonly body: B
+}
+
+export interface Route<Q = unknown, B = unknown> {
+  readonly method: Method
+  /** `/api/files/{bucket}/{id}`; parameters are those of PARAMS. */
+  readonly path: string
+  readonly summary: string
+  readonly tag: string
+  /** Strict object of texts; without one any query is refused. */
+  readonly query?: z.ZodType<Q>
+  readonly body?: RequestBody<B>
+  readonly responses: Readonly<Record<number, ResponseDoc>>
+  /** Beyond those every route can fail with (invalid_request, invalid_query, invalid_token, …). */
+  readonly failures: readonly ErrorCode[]
+  /** Answers anyone without looking at credentials (health, documents, protocol discovery). */
+  readonly open?: true
+  /** Counted against this limit of `rate_limits`, per caller and address. */
+  readonly rate?: 'uploads' | 'sign'
+  /** The request body is a file: counted as an active upload. */
+  readonly upload?: true
+  /** A POST to this path with X-HTTP-Method-Override is taken for the method named there. */
+  readonly methodOverride?: true
+  /** On every answer of this route, failures included. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Rendering of a failure where the protocol wants another status or more headers. */
+  readonly onFailure?: (code: ErrorCode) => {
+    readonly status?: number
+    readonly headers?: Readonly<Record<string, string>>
+  }
+  handler(exchange: Exchange, input: Input<Q, B>): Promise<Answer> | Answer
+}
+
+/** Ties the types of query and body schemas to the handler's parameters. */
+export function route<Q = undefined, B = undefined>(spec: Route<Q, B>): Route {
+  return spec as Route
+}
+
+interface Param {
+  readonly fits: (text: string) => boolean
+  readonly missing: ErrorCode
+  readonly description: string
+}
+
+const NAME = /^[a-z][a-z0-9_]{0,62}$/
+
+/** What a path parameter must look like; anything else is as absent as an unknown one, before any look-up. */
+export const PARAMS: Readonly<Record<string, Param>> = {
+  bucket: {
+    fits: (text) => NAME.test(text),
+    missing: 'bucket_not_found',
+    description: 'Name of a bucket in schema.yaml.',
+  },
+  id: { fits: isId, missing: 'file_not_found', description: 'Id of a file (UUIDv7).' },
+  upload_id: {
+    fits: isId,
+    missing: 'upload_not_found',
+    description: 'Id of an upload; the file it becomes has the same.',
+  },
+}

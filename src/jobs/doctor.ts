@@ -1,0 +1,152 @@
+// The checker: compares rows, bytes and counters, and says by id what does not fit (GUARANTEES.md, I1–I3, I7, I8).
+import { createHash } from 'node:crypto'
+import type { BlobEntry } from '../blobs/backend.ts'
+import type { BlobStore } from '../blobs/store.ts'
+import { type Clock, timestamp } from '../core/clock.ts'
+import { isFailure } from '../core/errors.ts'
+import { isId } from '../core/ids.ts'
+import type { FileRow, UploadRow } from '../core/model.ts'
+import type { Spool } from '../files/spool.ts'
+import type { MetaStore } from '../meta/store.ts'
+
+export interface DoctorProblem {
+  /** `I1` rows have bytes · `I2` bytes have rows · `I3` counters are sums · `I7` spools have rows · `I8` the database is sound. */
+  readonly invariant: 'I1' | 'I2' | 'I3' | 'I7' | 'I8'
+  readonly kind: string
+  readonly id: string
+  readonly detail: string
+  /** Set when --fix mended it. */
+  readonly fixed?: boolean
+}
+
+export interface DoctorReport {
+  readonly ok: boolean
+  readonly problems: readonly DoctorProblem[]
+  readonly files: number
+  readonly uploads: number
+  readonly bytes: number
+}
+
+export interface DoctorDeps {
+  readonly meta: MetaStore
+  readonly blobs: BlobStore
+  readonly spool: Spool
+  readonly clock: Clock
+  readonly leaseTime: number
+}
+
+export type Doctor = (options: { readonly readData: boolean; readonly fix: boolean }) => Promise<DoctorReport>
+
+const BATCH = 500
+
+export function createDoctor(deps: DoctorDeps): Doctor {
+  const { meta, blobs, spool, clock } = deps
+
+  return async ({ readData, fix }) => {
+    const problems: DoctorProblem[] = []
+    const old = clock.now() - 6 * deps.leaseTime
+    let files = 0
+    let uploads = 0
+    let bytes = 0
+    const found = await inventory(blobs)
+
+    const spooled = new Map<string, number>()
+    for await (const entry of spool.entries()) spooled.set(entry.id, entry.size)
+
+    for await (const file of scan(meta.scanFiles)) {
+      files += 1
+      bytes += file.size
+      const blob = take(found, file)
+      // A tombstone's bytes may be there or gone; both are on the way to gone.
+      if (file.state === 'deleting') continue
+      const fault = await examine(file, blob)
+      if (fault !== null && (await stillThere(file))) problems.push({ invariant: 'I1', id: file.id, ...fault })
+    }
+
+    for await (const upload of scan(meta.scanUploads)) {
+      uploads += 1
+      take(found, upload)
+      const size = spooled.get(upload.id)
+      spooled.delete(upload.id)
+      if (upload.state === 'open' && upload.offset > (size ?? 0)) {
+        problems.push({ invariant: 'I7', kind: 'spool_short', id: upload.id, detail: `offset ${upload.offset}, spool ${size ?? 'missing'}` })
+      }
+    }
+
+    await checkOrphans()
+    for (const { scope, counter, sum } of await meta.drift(fix)) {
+      const detail = `counter ${JSON.stringify(counter)}, sum ${JSON.stringify(sum)}`
+      problems.push({ invariant: 'I3', kind: 'counter_drift', id: scope, detail, ...(fix ? { fixed: true } : {}) })
+    }
+    for (const detail of await meta.integrity()) problems.push({ invariant: 'I8', kind: 'database', id: 'database', detail })
+    return { ok: problems.every((problem) => problem.fixed), problems, files, uploads, bytes }
+
+    async function examine(file: FileRow, blob: BlobEntry | null | undefined): Promise<{ kind: string; detail: string } | null> {
+      if (blob === undefined) return { kind: 'blob_missing', detail: `no bytes at ${file.key} in ${file.backend}` }
+      if (blob !== null && blob.size !== file.storedSize) {
+        return { kind: 'size_differs', detail: `row says ${file.storedSize} bytes, ${file.backend} holds ${blob.size}` }
+      }
+      return readData ? readWhole(file) : null
+    }
+
+    async function readWhole(file: FileRow): Promise<{ kind: string; detail: string } | null> {
+      try {
+        const hash = createHash('sha256')
+        if (file.size > 0) for await (const chunk of await blobs.read(file, null, new AbortController().signal)) hash.update(chunk as Buffer)
+        return hash.digest('hex') === file.checksum ? null : { kind: 'checksum_differs', detail: 'the bytes are not those of the checksum' }
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        return { kind: error.code, detail: error.message }
+      }
+    }
+
+    /** Bytes and spools that no row speaks of. Young ones may belong to a row written after the scan. */
+    async function checkOrphans(): Promise<void> {
+      for (const [name, entry] of found) {
+        const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
+        if (entry.modifiedAt > old && isId(id) && (await known(entry.key.slice(0, -id.length - 1), id))) continue
+        const backend = name.slice(0, name.indexOf(':'))
+        if (fix) await blobs.removeEntry(backend, entry)
+        problems.push({ invariant: 'I2', kind: 'orphan_blob', id, detail: `${entry.size} bytes at ${entry.key} in ${backend}`, ...(fix ? { fixed: true } : {}) })
+      }
+      for (const [id, size] of spooled) {
+        if (isId(id) && (await meta.upload(id)) !== null) continue
+        if (fix) await spool.remove(id)
+        problems.push({ invariant: 'I7', kind: 'orphan_spool', id, detail: `${size} bytes`, ...(fix ? { fixed: true } : {}) })
+      }
+    }
+
+    async function known(bucket: string, id: string): Promise<boolean> {
+      return (await meta.upload(id)) !== null || (await meta.file(bucket, id)) !== null
+    }
+
+    async function stillThere(file: FileRow): Promise<boolean> {
+      const row = await meta.file(file.bucket, file.id)
+      return row !== null && row.state === 'ready' && (row.expiresAt === null || row.expiresAt > timestamp(clock.now()))
+    }
+  }
+}
+
+/** What every backend that can be listed holds, by `{backend}:{key}`. */
+async function inventory(blobs: BlobStore): Promise<Map<string, BlobEntry>> {
+  const found = new Map<string, BlobEntry>()
+  for await (const { backend, entry } of blobs.entries()) found.set(`${backend}:${entry.key}`, entry)
+  return found
+}
+
+/** The entry of a row, no longer an orphan then. Null: the backend cannot be listed. */
+function take(found: Map<string, BlobEntry>, row: FileRow | UploadRow): BlobEntry | undefined {
+  const name = `${row.backend}:${row.key}`
+  const entry = found.get(name)
+  found.delete(name)
+  return entry
+}
+
+async function* scan<T extends { readonly id: string }>(read: (afterId: string, limit: number) => Promise<readonly T[]>): AsyncGenerator<T> {
+  for (let after = ''; ; ) {
+    const rows = await read(after, BATCH)
+    yield* rows
+    if (rows.length < BATCH) return
+    after = rows.at(-1)!.id
+  }
+}

@@ -1,0 +1,131 @@
+// The sweep: what died on the way is cleared, in bounded batches, by one process at a time. It never touches an active upload.
+import type { BlobStore } from '../blobs/store.ts'
+import { type Clock, timestamp } from '../core/clock.ts'
+import { isId } from '../core/ids.ts'
+import type { FileRow, UploadRow } from '../core/model.ts'
+import type { Erase } from '../files/removal.ts'
+import type { Spool } from '../files/spool.ts'
+import type { MetaStore } from '../meta/store.ts'
+import type { Observer } from '../observe/observer.ts'
+
+export interface SweepReport {
+  readonly dryRun: boolean
+  /** False when another process was sweeping; nothing was done then. */
+  readonly ran: boolean
+  /** Unfinished uploads removed, with the bytes that had arrived for them. */
+  readonly uploads: number
+  readonly uploadBytes: number
+  /** Deletions finished that had been cut off. */
+  readonly deletions: number
+  /** Files whose expires_at had passed. */
+  readonly expired: number
+  /** Spools and temporary files that belonged to nothing. */
+  readonly leftovers: number
+  readonly errors: number
+  /** More is left: the batch or the time ran out. */
+  readonly more: boolean
+  readonly milliseconds: number
+}
+
+export interface SweepDeps {
+  readonly meta: MetaStore
+  readonly blobs: BlobStore
+  readonly spool: Spool
+  readonly erase: Erase
+  readonly clock: Clock
+  readonly observer: Observer
+  readonly holder: string
+  /** Milliseconds a claim's lease lasts: what is older and not renewed is dead. */
+  readonly leaseTime: number
+  readonly batchSize: number
+  /** Milliseconds. */
+  readonly maxRuntime: number
+}
+
+export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
+
+const LEASE = 'sweep'
+
+export function createSweep(deps: SweepDeps): Sweep {
+  const { meta, blobs, spool, erase, clock, observer, holder } = deps
+
+  return async ({ dryRun }) => {
+    const started = clock.now()
+    const now = (): string => timestamp(clock.now())
+    const inTime = (): boolean => clock.now() - started < deps.maxRuntime
+    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, errors: 0 }
+    let more = false
+
+    /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
+    async function drain<T>(next: () => Promise<readonly T[]>, clear: (row: T) => Promise<void>): Promise<void> {
+      for (;;) {
+        const rows = await next()
+        let gone = 0
+        for (const row of rows) {
+          if (!inTime()) {
+            more = true
+            return
+          }
+          try {
+            await clear(row)
+            gone += 1
+          } catch (error) {
+            count.errors += 1
+            observer.event('storage_error', { backend: 'sweep', operation: 'clear', error })
+          }
+        }
+        if (dryRun || gone < deps.batchSize) {
+          if (rows.length === deps.batchSize) more = true
+          return
+        }
+      }
+    }
+
+    async function clearUpload(upload: UploadRow): Promise<void> {
+      if (!dryRun) {
+        await meta.abandon(upload.id, now())
+        await spool.remove(upload.id)
+        await blobs.remove(upload.backend, upload.key)
+        await meta.forget(upload.id)
+      }
+      count.uploads += 1
+      count.uploadBytes += upload.offset
+    }
+
+    async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
+      if (!dryRun) await erase(file)
+      count[kind] += 1
+    }
+
+    /** Spools whose row is gone (a crash between the commit and their removal) and temporary files nobody writes. */
+    async function clearLeftovers(): Promise<void> {
+      const old = clock.now() - 6 * deps.leaseTime
+      for await (const entry of spool.entries()) {
+        if (!inTime()) return void (more = true)
+        if (entry.modifiedAt > old && isId(entry.id) && (await meta.upload(entry.id)) !== null) continue
+        if (isId(entry.id) && (await meta.upload(entry.id)) !== null) continue
+        if (!dryRun) await spool.remove(entry.id)
+        count.leftovers += 1
+      }
+      count.leftovers += await blobs.sweepTemporary(old, dryRun)
+    }
+
+    const until = timestamp(started + 2 * deps.maxRuntime)
+    const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
+    if (ran) {
+      try {
+        await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
+        // A deletion younger than this may still be going on in another process.
+        const stuck = timestamp(started - 3 * deps.leaseTime)
+        await drain(() => meta.stuckDeletions(stuck, deps.batchSize), (file) => clearFile(file, 'deletions'))
+        await drain(() => meta.expiredFiles(now(), deps.batchSize), (file) => clearFile(file, 'expired'))
+        await clearLeftovers()
+      } finally {
+        if (!dryRun) await meta.releaseLease(LEASE, holder)
+      }
+    }
+    const report: SweepReport = { dryRun, ran, ...count, more, milliseconds: clock.now() - started }
+    observer.event('sweep', { ...report })
+    return report
+  }
+}

@@ -1,0 +1,178 @@
+// The life of a claim: claim → extend, advance → commit, or abandon → forget.
+import type { Database } from 'better-sqlite3'
+import { timestamp } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import type { FileFacts, FileRow, UploadDraft } from '../../core/model.ts'
+import type { Ceilings, Reservation } from '../store.ts'
+import type { Counters } from './counters.ts'
+import type { Paths } from './paths.ts'
+import {
+  fileRow,
+  INSERT_FILE,
+  INSERT_UPLOAD,
+  SELECT_FILE,
+  SELECT_UPLOAD,
+  type StoredFile,
+  type StoredUpload,
+} from './rows.ts'
+
+/** The verbs of MetaStore on claims; `claim` returns the bytes it reserved. Each must run inside a transaction. */
+export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
+  const find = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
+  const findFile = db.prepare<[string], StoredFile>(`${SELECT_FILE} WHERE id = ?`)
+  const insert = db.prepare<[StoredUpload]>(INSERT_UPLOAD)
+  const insertFile = db.prepare<[StoredFile]>(INSERT_FILE)
+  const remove = db.prepare<[string]>('DELETE FROM _alyx_uploads WHERE id = ?')
+  const reserve = db.prepare<[number, string, string]>(
+    'UPDATE _alyx_uploads SET reserved = ?, updated_at = ? WHERE id = ?',
+  )
+  const progress = db.prepare<[number, string, string, string]>(
+    'UPDATE _alyx_uploads SET "offset" = ?, expires_at = ?, updated_at = ? WHERE id = ?',
+  )
+  const openOf = db.prepare<[string | null, string], { open: number }>(`
+    SELECT count(*) AS open FROM _alyx_uploads
+    WHERE owner_id IS ? AND expires_at > ? AND state = 'open' AND protocol = 'tus'`)
+
+  const requireOpen = (id: string): StoredUpload => {
+    const row = find.get(id)
+    if (row?.state !== 'open') throw fail('upload_expired', 'the upload was given up and its path is free again')
+    return row
+  }
+
+  return {
+    claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): number {
+      requireSizes(draft.size ?? 0, reservation.need, reservation.want)
+      paths.free(draft.bucket, draft.path, draft.ownerId, draft.createdAt)
+      const limit = ceilings.openUploads
+      if (limit !== null && draft.protocol === 'tus' && openOf.get(draft.ownerId, draft.createdAt)!.open >= limit)
+        throw fail('rate_limited', `${limit} uploads are open: finish or cancel one`, {
+          details: { limit },
+          retryAfter: 60,
+        })
+      const reserved = counters.room(account(draft), ceilings.bucketTotal, reservation, 0)
+      insert.run(storedUpload(draft, reserved))
+      counters.move(account(draft), 0, reserved, 0)
+      return reserved
+    },
+
+    extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): number {
+      requireSizes(reservation.need, reservation.want)
+      const row = requireOpen(id)
+      const more = counters.room(row, ceilings.bucketTotal, reservation, row.reserved)
+      if (more > 0) {
+        reserve.run(row.reserved + more, now, id)
+        counters.move(row, 0, more, 0)
+      }
+      return row.reserved + more
+    },
+
+    advance(id: string, holder: string, offset: number, expiresAt: string, now: string): null {
+      requireSizes(offset)
+      const row = find.get(id)
+      if (row?.state !== 'open') throw fail('upload_not_found', 'there is no such upload')
+      if (row.holder !== holder) throw fail('upload_locked', 'another process has taken the upload over')
+      // Acknowledged bytes stay acknowledged.
+      if (offset < row.offset)
+        throw fail('offset_mismatch', `the upload is at ${row.offset} already`, { details: { offset: row.offset } })
+      progress.run(offset, expiresAt, now, id)
+      return null
+    },
+
+    commit(id: string, facts: FileFacts, now: string): FileRow {
+      const done = findFile.get(id)
+      if (done?.state === 'ready') return fileRow(done)
+      const claim = requireOpen(id)
+      requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
+      const file = storedFile(claim, facts, now)
+      insertFile.run(file)
+      remove.run(id)
+      counters.move(claim, facts.size, -claim.reserved, 1)
+      return fileRow(file)
+    },
+
+    abandon(id: string, now: string): null {
+      const row = find.get(id)
+      if (row?.state === 'open') paths.abandon(row, now)
+      return null
+    },
+
+    forget(id: string): null {
+      const row = find.get(id)
+      if (!row) return null
+      remove.run(id)
+      if (row.reserved > 0) counters.move(row, 0, -row.reserved, 0)
+      return null
+    },
+  }
+}
+
+function account(draft: UploadDraft) {
+  return { bucket: draft.bucket, owner_id: draft.ownerId }
+}
+
+function requireSizes(...sizes: readonly number[]): void {
+  const wrong = sizes.find((size) => !Number.isSafeInteger(size) || size < 0)
+  if (wrong === undefined) return
+  const limit = Number.MAX_SAFE_INTEGER
+  throw fail('file_too_large', `${wrong} is not a number of bytes between 0 and ${limit}`, { details: { limit } })
+}
+
+function storedUpload(draft: UploadDraft, reserved: number): StoredUpload {
+  return {
+    id: draft.id,
+    bucket: draft.bucket,
+    filename: draft.name,
+    path: draft.path,
+    size: draft.size,
+    offset: 0,
+    metadata: JSON.stringify(draft.metadata),
+    protocol: draft.protocol,
+    owner_id: draft.ownerId,
+    tenant: draft.tenant,
+    backend: draft.backend,
+    key: draft.key,
+    checksum: draft.checksum,
+    rules: draft.rules === null ? null : JSON.stringify(draft.rules),
+    file_lifetime: draft.fileLifetime,
+    reserved,
+    state: 'open',
+    holder: draft.holder,
+    lease_expires_at: draft.leaseExpiresAt,
+    release_requested: 0,
+    expires_at: draft.expiresAt,
+    created_at: draft.createdAt,
+    updated_at: draft.createdAt,
+  }
+}
+
+function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredFile {
+  const compression = facts.codecs.find(({ name }) => name === 'gzip' || name === 'zstd')?.name ?? null
+  return {
+    id: claim.id,
+    bucket: claim.bucket,
+    name: claim.filename,
+    path: claim.path!,
+    mime_type: facts.mimeType,
+    size: facts.size,
+    checksum: facts.checksum,
+    compressed: compression === null ? 0 : 1,
+    compression_type: compression,
+    encrypted: facts.codecs.some(({ name }) => name === 'aes-256-gcm') ? 1 : 0,
+    original_size: facts.originalSize,
+    stored_size: facts.storedSize,
+    stored_crc32: facts.storedCrc32,
+    metadata: claim.metadata,
+    version: 1,
+    owner_id: claim.owner_id,
+    tenant: claim.tenant,
+    backend: claim.backend,
+    key: claim.key,
+    codecs: JSON.stringify(facts.codecs),
+    state: 'ready',
+    rules: claim.rules,
+    link_epoch: 0,
+    expires_at: claim.file_lifetime === null ? null : timestamp(Date.parse(now) + claim.file_lifetime),
+    created_at: now,
+    updated_at: now,
+  }
+}

@@ -1,0 +1,119 @@
+// Opens the metadata store on a SQLite file: reads on the calling thread, writes in a worker that commits in groups, long scans in another.
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Database } from 'better-sqlite3'
+import { type Clock, systemClock } from '../../core/clock.ts'
+import { systemCode } from '../../core/errors.ts'
+import type { Observer } from '../../observe/observer.ts'
+import type { MetaStore, Migration } from '../store.ts'
+import { type ConnectionSettings, connect, type Durability } from './connection.ts'
+import { failure } from './faults.ts'
+import { listMigrations, migrate, pendingMigrations, shippedMigrations } from './migrate.ts'
+import type { ScannerVerbs } from './scanner.ts'
+import { createStore } from './store.ts'
+import { createThread } from './thread.ts'
+import type { WriterVerbs } from './writer.ts'
+
+export interface SqliteOptions {
+  /** Path of the database file; it and its directory are created when missing (0600, 0700). */
+  readonly file: string
+  /** `full`: a resolved verb survives power loss. `normal`: it survives the death of the process. */
+  readonly durability: Durability
+  /** Another place than the migrations of this package. */
+  readonly migrationsDir?: string
+  /** Dates the applied migrations; every other time comes with its verb. */
+  readonly clock?: Clock
+  readonly observer: Observer
+}
+
+type Place = Pick<SqliteOptions, 'file' | 'migrationsDir'>
+
+const WRITER_PATIENCE = 5_000
+/** Short: the event loop stands still meanwhile. With WAL a reader waits for nobody but a process that opens or closes. */
+const READER_PATIENCE = 100
+
+/** Opens, creates and migrates. Fails: config_invalid (migrations), storage_full, storage_unavailable, database_busy. */
+export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
+  const { durability, observer } = options
+  const migrationsDir = options.migrationsDir ?? shippedMigrations()
+  const settings: ConnectionSettings = {
+    file: resolve(options.file),
+    durability,
+    busyTimeout: WRITER_PATIENCE,
+    cache: 32 * 1024,
+    readOnly: false,
+  }
+  const readOnly = { ...settings, readOnly: true, cache: 64 * 1024 }
+  await applyMigrations(options)
+  const writer = createThread<WriterVerbs>('writer', settings, observer)
+  const scanner = createThread<ScannerVerbs>('scanner', readOnly, observer)
+  writer.warm()
+  const db = await openPatiently({ ...readOnly, busyTimeout: READER_PATIENCE })
+  try {
+    await writer.call('ping')
+    return createStore(db, writer, scanner, migrationsDir)
+  } catch (error) {
+    db.close()
+    await writer.close()
+    throw failure(error)
+  }
+}
+
+/** Applies what is pending and returns it, oldest first. Fails as openSqlite does. */
+export async function applyMigrations(
+  options: Place & Partial<Pick<SqliteOptions, 'clock' | 'durability'>>,
+): Promise<readonly Migration[]> {
+  const file = resolve(options.file)
+  return withConnection(file, options.durability ?? 'full', (db) =>
+    migrate(db, options.migrationsDir ?? shippedMigrations(), options.clock ?? systemClock),
+  )
+}
+
+/** Every migration and when it was applied; creates nothing. Fails: config_invalid when the database is newer or a migration was changed. */
+export async function migrationStatus(options: Place): Promise<readonly Migration[]> {
+  const directory = options.migrationsDir ?? shippedMigrations()
+  const file = resolve(options.file)
+  if (!existsSync(file)) return pendingMigrations(directory)
+  return withConnection(file, 'full', (db) => listMigrations(db, directory))
+}
+
+async function withConnection<T>(file: string, durability: Durability, work: (db: Database) => T): Promise<T> {
+  try {
+    createFile(file)
+    const db = await openPatiently({ file, durability, busyTimeout: 30_000, cache: 2 * 1024, readOnly: false })
+    try {
+      return work(db)
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    throw failure(error)
+  }
+}
+
+/** Turning a new file into a WAL database needs it alone and does not wait by itself when another process does the same. */
+async function openPatiently(settings: ConnectionSettings): Promise<Database> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return connect(settings)
+    } catch (error) {
+      if (attempt === 100 || !systemCode(error)?.startsWith('SQLITE_BUSY')) throw failure(error)
+      await pause(50)
+    }
+  }
+}
+
+/** For the owner only, and its name survives a power cut. */
+function createFile(file: string): void {
+  const directory = dirname(file)
+  const created = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (existsSync(file)) return
+  closeSync(openSync(file, 'a', 0o600))
+  for (let changed = directory; ; changed = dirname(changed)) {
+    const handle = openSync(changed, 'r')
+    fsyncSync(handle)
+    closeSync(handle)
+    if (!created || changed === dirname(created)) return
+  }
+}

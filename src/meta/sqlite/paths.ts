@@ -1,0 +1,47 @@
+// Who holds a path. Files and claims share one name space per bucket; a dead claim gives its path up to whoever asks.
+import type { Database } from 'better-sqlite3'
+import { fail } from '../../core/errors.ts'
+import type { Counters } from './counters.ts'
+import { SELECT_UPLOAD, type StoredUpload } from './rows.ts'
+
+export interface Paths {
+  /** Makes sure that nothing holds the path, abandoning a dead claim that does.
+   *  Fails: file_exists with details.path, and details.upload_id when `ownerId` has the claim in the way. */
+  free(bucket: string, path: string, ownerId: string | null, now: string): void
+  /** Path and reservation return, the row stays until its blob is gone. */
+  abandon(row: StoredUpload, now: string): void
+}
+
+/** Prepares the statements on a connection. Both verbs must run inside a transaction. */
+export function createPaths(db: Database, counters: Counters): Paths {
+  const fileAt = db.prepare<[string, string], { id: string }>(
+    'SELECT id FROM _alyx_files WHERE bucket = ? AND path = ?',
+  )
+  const claimAt = db.prepare<[string, string], StoredUpload>(`${SELECT_UPLOAD} WHERE bucket = ? AND path = ?`)
+  const leave = db.prepare<[string, string]>(
+    "UPDATE _alyx_uploads SET state = 'abandoned', path = NULL, reserved = 0, updated_at = ? WHERE id = ?",
+  )
+  const abandon = (row: StoredUpload, now: string): void => {
+    leave.run(now, row.id)
+    if (row.reserved > 0) counters.move(row, 0, -row.reserved, 0)
+  }
+  return {
+    abandon,
+    free(bucket, path, ownerId, now) {
+      if (fileAt.get(bucket, path)) throw fail('file_exists', `${bucket} has a file at ${path}`, { details: { path } })
+      const claim = claimAt.get(bucket, path)
+      if (!claim) return
+      if (isDead(claim, now)) return abandon(claim, now)
+      const own = ownerId !== null && claim.owner_id === ownerId
+      throw fail('file_exists', `an upload to ${path} in ${bucket} is under way`, {
+        details: own ? { path, upload_id: claim.id } : { path },
+      })
+    },
+  }
+}
+
+/** Nobody will finish it: its life is over or it cannot be resumed, and no process holds it. */
+function isDead(row: StoredUpload, now: string): boolean {
+  const leased = row.lease_expires_at !== null && row.lease_expires_at > now
+  return !leased && (row.protocol === 'put' || row.expires_at <= now)
+}

@@ -1,0 +1,62 @@
+// Reads by key and small scans: synchronous, on the main thread's connection, in microseconds.
+import type { Database } from 'better-sqlite3'
+import type { FileRow, UploadRow } from '../../core/model.ts'
+import { fileRow, SELECT_FILE, SELECT_UPLOAD, type StoredFile, type StoredUpload, uploadRow } from './rows.ts'
+
+/** What the sweeps ask for, with the statement and the index that answers it. */
+export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE state = 'abandoned'
+  OR (expires_at <= @now AND (lease_expires_at IS NULL OR lease_expires_at <= @now))
+  OR (protocol = 'put' AND lease_expires_at <= @now)
+  OR (protocol = 'put' AND lease_expires_at IS NULL)
+  ORDER BY created_at, id LIMIT @limit`
+export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < ? ORDER BY updated_at LIMIT ?`
+export const EXPIRED_FILES = `${SELECT_FILE} WHERE expires_at <= ? AND state = 'ready' ORDER BY expires_at LIMIT ?`
+
+/** Prepares the reads of MetaStore on files and uploads. */
+export function createReads(db: Database) {
+  const file = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
+  const byPath = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE bucket = ? AND path = ?`)
+  const upload = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
+  const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
+  const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
+  const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
+  const expired = db.prepare<[string, number], StoredFile>(EXPIRED_FILES)
+  const scanFiles = db.prepare<[string, number], StoredFile>(`${SELECT_FILE} WHERE id > ? ORDER BY id LIMIT ?`)
+  const scanUploads = db.prepare<[string, number], StoredUpload>(`${SELECT_UPLOAD} WHERE id > ? ORDER BY id LIMIT ?`)
+  const buckets = db.prepare<[], string>(BUCKETS).pluck()
+  wanted.pluck()
+
+  return {
+    file: (bucket: string, id: string): FileRow | null => one(file.get(id, bucket)),
+    fileByPath: (bucket: string, path: string): FileRow | null => one(byPath.get(bucket, path)),
+    upload: (id: string): UploadRow | null => {
+      const row = upload.get(id)
+      return row ? uploadRow(row) : null
+    },
+    wanted: (holder: string): readonly string[] => wanted.all(holder),
+    deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
+    stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
+    expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all(now, limit).map(fileRow),
+    bucketsInUse: (): readonly string[] => buckets.all(),
+    scanFiles: (afterId: string, limit: number): readonly FileRow[] => scanFiles.all(afterId, limit).map(fileRow),
+    scanUploads: (afterId: string, limit: number): readonly UploadRow[] =>
+      scanUploads.all(afterId, limit).map(uploadRow),
+  }
+}
+
+function one(row: StoredFile | undefined): FileRow | null {
+  return row ? fileRow(row) : null
+}
+
+// DISTINCT would read every row; this jumps in the index from one bucket to the next.
+const BUCKETS = `
+  WITH RECURSIVE
+    f (bucket) AS (
+      SELECT min(bucket) FROM _alyx_files
+      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_files WHERE bucket > f.bucket) FROM f WHERE f.bucket IS NOT NULL
+    ),
+    u (bucket) AS (
+      SELECT min(bucket) FROM _alyx_uploads
+      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_uploads WHERE bucket > u.bucket) FROM u WHERE u.bucket IS NOT NULL
+    )
+  SELECT bucket FROM f WHERE bucket IS NOT NULL UNION SELECT bucket FROM u WHERE bucket IS NOT NULL ORDER BY 1`

@@ -1,0 +1,51 @@
+// The scanner thread: reads that may have to look at every row, kept away from the event loop. Started when first asked for.
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Database } from 'better-sqlite3'
+import type { FileQuery } from '../store.ts'
+import { type Desk, perform, serve } from './calls.ts'
+import { type ConnectionSettings, connect, readBack, settingFaults } from './connection.ts'
+import { findDrift } from './counters.ts'
+import { encodeFault } from './faults.ts'
+import { createLists } from './lists.ts'
+
+export type ScannerVerbs = ReturnType<typeof scannerVerbs>
+
+function scannerVerbs(db: Database, settings: ConnectionSettings) {
+  const lists = createLists(db)
+  return {
+    list: (query: FileQuery) => lists.list(query),
+    count: (query: FileQuery) => lists.count(query),
+    drift: () => findDrift(db, false),
+    /** One sentence for each fault of the file, its references and this connection's settings. */
+    integrity: (): readonly string[] => {
+      const pages = db.pragma('integrity_check') as { integrity_check: string }[]
+      const references = db.pragma('foreign_key_check') as { table: string; rowid: number; parent: string }[]
+      return [
+        ...pages.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
+        ...references.map(
+          ({ table, rowid, parent }) => `row ${rowid} of ${table} refers to a row that ${parent} does not have`,
+        ),
+        ...settingFaults(readBack(db), settings),
+      ]
+    },
+  }
+}
+
+function openDesk(settings: ConnectionSettings): Desk {
+  const db = connect(settings)
+  const verbs = scannerVerbs(db, settings)
+  return {
+    answer: (calls) =>
+      calls.map((call) => {
+        try {
+          return [call[0], perform(verbs, call)]
+        } catch (error) {
+          return [call[0], null, encodeFault(error)]
+        }
+      }),
+    afterwards: () => {},
+    close: () => db.close(),
+  }
+}
+
+if (parentPort) serve(parentPort, () => openDesk(workerData as ConnectionSettings))

@@ -1,0 +1,115 @@
+// The contract, verb by verb: which thread does it. Point reads here and at once, writes in the writer, long reads in the scanner.
+import type { Database } from 'better-sqlite3'
+import { fail, isFailure } from '../../core/errors.ts'
+import type { UploadDraft, UploadRow } from '../../core/model.ts'
+import type { MetaStore } from '../store.ts'
+import { createCounters } from './counters.ts'
+import { failure } from './faults.ts'
+import { keyReads } from './keys.ts'
+import { createLists, isSearching } from './lists.ts'
+import { listMigrations } from './migrate.ts'
+import { createReads } from './reads.ts'
+import type { ScannerVerbs } from './scanner.ts'
+import type { Thread } from './thread.ts'
+import type { WriterVerbs } from './writer.ts'
+
+/** Takes over the reading connection and both threads: closing the store closes them. Reads see every verb that has resolved. */
+export function createStore(
+  db: Database,
+  writer: Thread<WriterVerbs>,
+  scanner: Thread<ScannerVerbs>,
+  migrationsDir: string,
+): MetaStore {
+  const reads = createReads(db)
+  const keys = keyReads(db)
+  const lists = createLists(db)
+  const { usage } = createCounters(db)
+  const now = async <T>(read: () => T): Promise<T> => {
+    if (!db.open) throw fail('storage_unavailable', 'the metadata store is closed')
+    try {
+      return read()
+    } catch (error) {
+      throw failure(error)
+    }
+  }
+  return {
+    async claim(draft, ceilings, reservation) {
+      return claimedRow(draft, await writer.call('claim', draft, ceilings, reservation))
+    },
+    extend: (id, ceilings, reservation, time) => writer.call('extend', id, ceilings, reservation, time),
+    async advance(id, holder, offset, expiresAt, time) {
+      await writer.call('advance', id, holder, offset, expiresAt, time)
+    },
+    commit: (id, facts, time) => writer.call('commit', id, facts, time),
+    async abandon(id, time) {
+      await writer.call('abandon', id, time)
+    },
+    async forget(id) {
+      await writer.call('forget', id)
+    },
+    lock: (id, holder, leaseExpiresAt, time) => writer.call('lock', id, holder, leaseExpiresAt, time),
+    async unlock(id, holder) {
+      await writer.call('unlock', id, holder)
+    },
+    async renew(holder, leaseExpiresAt) {
+      await writer.call('renew', holder, leaseExpiresAt)
+    },
+    wanted: (holder) => now(() => reads.wanted(holder)),
+    condemn: (bucket, id, time) => writer.call('condemn', bucket, id, time),
+    async restore(bucket, id, time) {
+      await writer.call('restore', bucket, id, time)
+    },
+    async bury(bucket, id) {
+      await writer.call('bury', bucket, id)
+    },
+    update: (bucket, id, patch, time, ifVersion) => writer.call('update', bucket, id, patch, time, ifVersion ?? null),
+    async revokeLinks(bucket, id, time) {
+      await writer.call('revokeLinks', bucket, id, time)
+    },
+    file: (bucket, id) => now(() => reads.file(bucket, id)),
+    upload: (id) => now(() => reads.upload(id)),
+    fileByPath: (bucket, path) => now(() => reads.fileByPath(bucket, path)),
+    list: (query) => (isSearching(query) ? scanner.call('list', query) : now(() => lists.list(query))),
+    count: (query) => scanner.call('count', query),
+    usage: (scope) => now(() => usage(scope)),
+    deadUploads: (time, limit) => now(() => reads.deadUploads(time, limit)),
+    stuckDeletions: (before, limit) => now(() => reads.stuckDeletions(before, limit)),
+    expiredFiles: (time, limit) => now(() => reads.expiredFiles(time, limit)),
+    lease: (name, holder, expiresAt, time) => writer.call('lease', name, holder, expiresAt, time),
+    async releaseLease(name, holder) {
+      await writer.call('releaseLease', name, holder)
+    },
+    async addKey(key) {
+      await writer.call('addKey', key)
+    },
+    keyByHash: (hash) => now(() => keys.keyByHash(hash)),
+    keys: () => now(() => keys.keys()),
+    revokeKey: (id, time) => writer.call('revokeKey', id, time),
+    bucketsInUse: () => now(() => reads.bucketsInUse()),
+    scanFiles: (afterId, limit) => now(() => reads.scanFiles(afterId, limit)),
+    scanUploads: (afterId, limit) => now(() => reads.scanUploads(afterId, limit)),
+    drift: (fix) => (fix ? writer.call('mendDrift') : scanner.call('drift')),
+    async integrity() {
+      return [...(await scanner.call('integrity')), ...(await writer.call('settingFaults'))]
+    },
+    migrations: () => now(() => listMigrations(db, migrationsDir)),
+    async ready() {
+      try {
+        await now(() => usage('bucket:'))
+        await writer.call('ping')
+      } catch (error) {
+        if (isFailure(error, 'storage_unavailable')) throw error
+        throw fail('storage_unavailable', 'the database does not answer', { cause: error })
+      }
+    },
+    async close() {
+      await Promise.all([writer.close(), scanner.close()])
+      db.close()
+    },
+  }
+}
+
+/** The row as the writer stored it, without sending it back. */
+function claimedRow(draft: UploadDraft, reserved: number): UploadRow {
+  return { ...draft, offset: 0, reserved, state: 'open', updatedAt: draft.createdAt }
+}

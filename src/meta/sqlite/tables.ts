@@ -1,0 +1,123 @@
+// The tables as drizzle-kit reads them. At run time only their types are used: the statements are hand-written and prepared once.
+// SQLite knows STRICT tables and drizzle-kit does not: after `npm run generate:migrations`, add STRICT to every new table by hand.
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/** Finished files and tombstones. Sizes in bytes, times RFC 3339 text, `metadata`, `codecs` and `rules` JSON text. */
+export const files = sqliteTable(
+  '_alyx_files',
+  {
+    id: text('id').primaryKey().notNull(),
+    bucket: text('bucket').notNull(),
+    name: text('name').notNull(),
+    path: text('path').notNull(),
+    mime_type: text('mime_type').notNull(),
+    size: integer('size').notNull(),
+    checksum: text('checksum').notNull(),
+    compressed: integer('compressed').notNull(),
+    compression_type: text('compression_type'),
+    encrypted: integer('encrypted').notNull(),
+    original_size: integer('original_size'),
+    stored_size: integer('stored_size').notNull(),
+    stored_crc32: integer('stored_crc32'),
+    metadata: text('metadata').notNull(),
+    version: integer('version').notNull(),
+    owner_id: text('owner_id'),
+    tenant: text('tenant'),
+    backend: text('backend').notNull(),
+    key: text('key').notNull(),
+    codecs: text('codecs').notNull(),
+    state: text('state').notNull(),
+    rules: text('rules'),
+    link_epoch: integer('link_epoch').notNull(),
+    expires_at: text('expires_at'),
+    created_at: text('created_at').notNull(),
+    updated_at: text('updated_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('_alyx_files_path').on(t.bucket, t.path),
+    index('_alyx_files_created').on(t.bucket, t.created_at, t.id),
+    index('_alyx_files_name').on(t.bucket, t.name, t.id),
+    index('_alyx_files_size').on(t.bucket, t.size, t.id),
+    index('_alyx_files_owner').on(t.bucket, t.owner_id, t.created_at, t.id).where(sql`owner_id IS NOT NULL`),
+    index('_alyx_files_expires').on(t.expires_at).where(sql`expires_at IS NOT NULL`),
+    index('_alyx_files_deleting').on(t.updated_at).where(sql`state = 'deleting'`),
+  ],
+)
+
+/** Claims: uploads that are not finished. An abandoned one holds no path and no bytes, only the duty to remove its blob. */
+export const uploads = sqliteTable(
+  '_alyx_uploads',
+  {
+    id: text('id').primaryKey().notNull(),
+    bucket: text('bucket').notNull(),
+    filename: text('filename').notNull(),
+    path: text('path'),
+    size: integer('size'),
+    offset: integer('offset').notNull(),
+    metadata: text('metadata').notNull(),
+    protocol: text('protocol').notNull(),
+    owner_id: text('owner_id'),
+    tenant: text('tenant'),
+    backend: text('backend').notNull(),
+    key: text('key').notNull(),
+    checksum: text('checksum'),
+    rules: text('rules'),
+    file_lifetime: integer('file_lifetime'),
+    reserved: integer('reserved').notNull(),
+    state: text('state').notNull(),
+    holder: text('holder'),
+    lease_expires_at: text('lease_expires_at'),
+    release_requested: integer('release_requested').notNull(),
+    expires_at: text('expires_at').notNull(),
+    created_at: text('created_at').notNull(),
+    updated_at: text('updated_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('_alyx_uploads_path').on(t.bucket, t.path),
+    index('_alyx_uploads_expires').on(t.expires_at),
+    index('_alyx_uploads_holder').on(t.holder),
+    index('_alyx_uploads_owner').on(t.owner_id, t.expires_at).where(sql`state = 'open' AND protocol = 'tus'`),
+    index('_alyx_uploads_put_lease').on(t.lease_expires_at).where(sql`protocol = 'put'`),
+    index('_alyx_uploads_abandoned').on(t.id).where(sql`state = 'abandoned'`),
+  ],
+)
+
+/** One counter row per scope, `bucket:{name}` or `owner:{id}`. */
+export const usage = sqliteTable('_alyx_usage', {
+  scope: text('scope').primaryKey().notNull(),
+  used: integer('used').notNull(),
+  reserved: integer('reserved').notNull(),
+  files: integer('files').notNull(),
+})
+
+/** Named leases over all processes. */
+export const leases = sqliteTable('_alyx_leases', {
+  name: text('name').primaryKey().notNull(),
+  holder: text('holder').notNull(),
+  expires_at: text('expires_at').notNull(),
+})
+
+/** API keys by their SHA-256; the key itself is nowhere. `scopes` is a JSON array. */
+export const apiKeys = sqliteTable(
+  '_alyx_api_keys',
+  {
+    id: text('id').primaryKey().notNull(),
+    hash: text('hash').notNull(),
+    name: text('name'),
+    tenant: text('tenant'),
+    scopes: text('scopes').notNull(),
+    role: text('role'),
+    created_at: text('created_at').notNull(),
+    expires_at: text('expires_at'),
+    revoked_at: text('revoked_at'),
+  },
+  (t) => [uniqueIndex('_alyx_api_keys_hash').on(t.hash)],
+)
+
+/** What the runner in migrate.ts has applied; `checksum` is the SHA-256 of the file, hex. */
+export const migrations = sqliteTable('_alyx_migrations', {
+  name: text('name').primaryKey().notNull(),
+  checksum: text('checksum').notNull(),
+  applied_at: text('applied_at').notNull(),
+})

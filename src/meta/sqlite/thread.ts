@@ -1,0 +1,127 @@
+// The main thread's end of a worker: typed calls out, promises back. A worker that dies is replaced at the next call.
+import { Worker } from 'node:worker_threads'
+import { fail } from '../../core/errors.ts'
+import type { Observer } from '../../observe/observer.ts'
+import { type Answer, CLOSE, type Verbs } from './calls.ts'
+import type { ConnectionSettings } from './connection.ts'
+import { decodeFault, failure, isTrouble } from './faults.ts'
+
+export interface Thread<V extends Verbs> {
+  /** Runs a verb in the worker. Fails with what the verb fails with, or storage_unavailable when the worker died. */
+  call<K extends keyof V & string>(verb: K, ...args: Parameters<V[K]>): Promise<ReturnType<V[K]>>
+  /** Starts the worker before it is needed. */
+  warm(): void
+  /** Finishes what was called, then ends the worker. Later calls fail with storage_unavailable. */
+  close(): Promise<void>
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A thread running `writer` or `scanner` of this directory, in the form this file itself has (source or built). */
+export function createThread<V extends Verbs>(
+  entry: 'writer' | 'scanner',
+  settings: ConnectionSettings,
+  observer: Observer,
+): Thread<V> {
+  const script = new URL(`./${entry}${/\.ts(\?|$)/.test(import.meta.url) ? '.ts' : '.js'}`, import.meta.url)
+  const pending = new Map<number, Pending>()
+  let worker: Worker | null = null
+  let outbox: string[] = []
+  let last = 0
+  let closing: Promise<void> | null = null
+
+  const start = (): Worker => {
+    const started = new Worker(script, { workerData: settings, name: `alyx-${entry}` })
+    let cause: unknown
+    // Only a call that waits keeps the process alive.
+    started.unref()
+    started.on('message', receive)
+    started.on('error', (error) => {
+      cause = error
+    })
+    started.on('exit', (code) => {
+      worker = null
+      if (pending.size > 0 || cause !== undefined)
+        lose(cause ?? { message: `the ${entry} thread ended with code ${code}` })
+    })
+    return started
+  }
+
+  const receive = (message: string): void => {
+    let trouble: unknown
+    for (const [number, value, fault] of JSON.parse(message) as Answer[]) {
+      const waiting = pending.get(number)
+      pending.delete(number)
+      if (!fault) waiting?.resolve(value)
+      else {
+        const error = decodeFault(fault)
+        if (isTrouble(error)) trouble = error
+        waiting?.reject(error)
+      }
+    }
+    if (pending.size === 0 && !closing) worker?.unref()
+    if (trouble !== undefined) observer.event('storage_error', { where: 'database', error: trouble })
+  }
+
+  const lose = (cause: unknown): void => {
+    const error = fail('storage_unavailable', 'the database does not answer', { cause })
+    const lost = [...pending.values()]
+    pending.clear()
+    outbox = []
+    observer.event('storage_error', { where: 'database', error })
+    for (const { reject } of lost) reject(error)
+  }
+
+  const flush = (): void => {
+    if (outbox.length === 0) return
+    const message = `[${outbox.join(',')}]`
+    outbox = []
+    try {
+      worker ??= start()
+      worker.ref()
+      worker.postMessage(message)
+    } catch (error) {
+      lose(error)
+    }
+  }
+
+  const send = (verb: string, args: readonly unknown[]): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const number = ++last
+      const text = JSON.stringify([number, verb, args])
+      pending.set(number, { resolve, reject })
+      // What one turn of the event loop asks for travels, and is committed, together.
+      if (outbox.push(text) === 1) setImmediate(flush)
+    })
+
+  const end = async (): Promise<void> => {
+    if (!worker && pending.size === 0) return
+    // A worker that dies now has told every caller so, and has nothing left to close.
+    const closed = send(CLOSE, []).catch(() => undefined)
+    flush()
+    const ended = new Promise<void>((resolve) => (worker ? worker.once('exit', () => resolve()) : resolve()))
+    await Promise.all([closed, ended])
+  }
+
+  return {
+    async call(verb, ...args) {
+      if (closing) throw fail('storage_unavailable', 'the metadata store is closed')
+      try {
+        return (await send(verb, args)) as ReturnType<V[typeof verb]>
+      } catch (error) {
+        throw failure(error)
+      }
+    },
+    warm() {
+      try {
+        worker ??= start()
+      } catch {
+        // The first call tries again and has somebody to tell.
+      }
+    },
+    close: () => (closing ??= end()),
+  }
+}

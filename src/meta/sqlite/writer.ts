@@ -1,0 +1,103 @@
+// The writer thread: owns the only connection that writes. Group commit: everything that is waiting shares one transaction and one fsync.
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Database, Statement } from 'better-sqlite3'
+import { type Answer, type Call, type Desk, perform, serve, type Verbs } from './calls.ts'
+import { claimVerbs } from './claims.ts'
+import { type ConnectionSettings, connect, readBack, settingFaults } from './connection.ts'
+import { createCounters, findDrift } from './counters.ts'
+import { encodeFault } from './faults.ts'
+import { fileVerbs } from './files.ts'
+import { keyVerbs } from './keys.ts'
+import { leaseVerbs } from './leases.ts'
+import { createPaths } from './paths.ts'
+
+export type WriterVerbs = ReturnType<typeof writerVerbs>
+
+// About 2,000 pages of log; SQLite's own habit is 1,000, in the middle of somebody's commit.
+const VERBS_PER_CHECKPOINT = 500
+
+function writerVerbs(db: Database, settings: ConnectionSettings) {
+  const counters = createCounters(db)
+  const paths = createPaths(db, counters)
+  return {
+    ...claimVerbs(db, counters, paths),
+    ...fileVerbs(db, counters, paths),
+    ...leaseVerbs(db),
+    ...keyVerbs(db),
+    mendDrift: () => findDrift(db, true),
+    /** Resolves when a write could be done. */
+    ping: () => null,
+    settingFaults: () => settingFaults(readBack(db), settings),
+  }
+}
+
+/** Runs calls in one BEGIN IMMEDIATE … COMMIT, each behind a savepoint of its own. What breaks the transaction fails them all. */
+export function createBatch(db: Database, verbs: Verbs): (calls: readonly Call[]) => readonly Answer[] {
+  const [begin, commit, rollback] = prepared(db, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK')
+  const [mark, release, undo] = prepared(db, 'SAVEPOINT verb', 'RELEASE verb', 'ROLLBACK TO verb')
+
+  const answer = (call: Call): Answer => {
+    mark.run()
+    try {
+      const value = perform(verbs, call)
+      release.run()
+      return [call[0], value]
+    } catch (error) {
+      // A full disk or an I/O error takes the whole transaction away, and with it the neighbours' work.
+      if (!db.inTransaction) throw error
+      undo.run()
+      release.run()
+      return [call[0], null, encodeFault(error)]
+    }
+  }
+
+  return (calls) => {
+    try {
+      begin.run()
+      const answers = calls.map(answer)
+      commit.run()
+      return answers
+    } catch (error) {
+      if (db.inTransaction) rollback.run()
+      const fault = encodeFault(error)
+      return calls.map(([number]) => [number, null, fault])
+    }
+  }
+}
+
+function prepared(
+  db: Database,
+  ...sql: readonly [string, string, string]
+): [Statement<[]>, Statement<[]>, Statement<[]>] {
+  return [db.prepare<[]>(sql[0]), db.prepare<[]>(sql[1]), db.prepare<[]>(sql[2])]
+}
+
+function openDesk(settings: ConnectionSettings): Desk {
+  const db = connect(settings)
+  const batch = createBatch(db, writerVerbs(db, settings))
+  let sinceCheckpoint = 0
+  const checkpoint = (mode: 'PASSIVE' | 'TRUNCATE'): void => {
+    try {
+      db.pragma(`wal_checkpoint(${mode})`)
+    } catch {
+      // The log stays as it is and is read from there; whatever is wrong, the next commit meets it and says so.
+    }
+  }
+  return {
+    answer(calls) {
+      sinceCheckpoint += calls.length
+      return batch(calls)
+    },
+    afterwards() {
+      if (sinceCheckpoint < VERBS_PER_CHECKPOINT) return
+      sinceCheckpoint = 0
+      checkpoint('PASSIVE')
+    },
+    close() {
+      checkpoint('TRUNCATE')
+      db.close()
+    },
+  }
+}
+
+if (parentPort) serve(parentPort, () => openDesk(workerData as ConnectionSettings))

@@ -1,0 +1,134 @@
+// The counters of Prometheus, fed from events. The library is loaded late: it costs more than the rest of a start.
+import type { Registry } from 'prom-client'
+import type { EventName, Observer } from './observer.ts'
+
+type Fields = Readonly<Record<string, unknown>>
+type Count = (name: EventName, fields: Fields) => void
+
+export interface Metrics extends Observer {
+  /** Everything counted so far, in the text format of Prometheus. */
+  render(): Promise<{ readonly contentType: string; readonly body: string }>
+  activeUploads(change: 1 | -1): void
+}
+
+const LOAD_AFTER = 2000
+/** Events kept until the library is there. */
+const MAX_WAITING = 20_000
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** Counts these fields of events: request `route method status ms`, upload `bucket protocol result bytes`, download `bucket bytes`,
+ *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep `kind result count`. */
+export function createMetrics(): Metrics {
+  let active = 0
+  let loaded: Promise<{ readonly registry: Registry; readonly count: Count }> | null = null
+  let count: Count | null = null
+  let waiting: [EventName, Fields][] = []
+
+  const load = (): NonNullable<typeof loaded> => {
+    loaded ??= import('prom-client').then((prometheus) => {
+      const made = createCounters(prometheus, () => active)
+      for (const [name, fields] of waiting) made.count(name, fields)
+      waiting = []
+      count = made.count
+      return made
+    })
+    return loaded
+  }
+
+  return {
+    event(name, fields) {
+      if (count !== null) return count(name, fields)
+      if (waiting.length === 0 && loaded === null) setTimeout(load, LOAD_AFTER).unref()
+      if (waiting.length < MAX_WAITING) waiting.push([name, fields])
+    },
+    activeUploads(change) {
+      active += change
+    },
+    async render() {
+      const { registry } = await load()
+      return { contentType: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}
+
+function createCounters(
+  prometheus: typeof import('prom-client'),
+  active: () => number,
+): { readonly registry: Registry; readonly count: Count } {
+  const registry = new prometheus.Registry()
+  const registers = [registry]
+  prometheus.collectDefaultMetrics({ register: registry })
+  const counter = (name: string, help: string, labelNames: string[]) =>
+    new prometheus.Counter({ name: `alyx_${name}`, help, labelNames, registers })
+
+  const requests = counter('http_requests_total', 'Requests answered.', ['route', 'method', 'status'])
+  const seconds = new prometheus.Histogram({
+    name: 'alyx_http_request_duration_seconds',
+    help: 'From the request head to the last byte of the answer.',
+    labelNames: ['route', 'method'],
+    buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60],
+    registers,
+  })
+  const uploads = counter('uploads_total', 'Uploads that ended, by how.', ['bucket', 'protocol', 'result'])
+  const uploadBytes = counter('upload_bytes_total', 'Bytes of files stored.', ['bucket', 'protocol', 'result'])
+  const downloads = counter('downloads_total', 'Answers with bytes of files.', ['bucket'])
+  const downloadBytes = counter('download_bytes_total', 'Bytes of files sent.', ['bucket'])
+  const deletes = counter('deletes_total', 'Files deleted.', ['bucket'])
+  const storageErrors = counter('storage_errors_total', 'Failures of a backend.', ['backend', 'operation', 'code'])
+  const ruleRefusals = counter('rule_refused_total', 'Operations a rule refused.', ['operation'])
+  const quotaRefusals = counter('quota_refused_total', 'Uploads a quota refused.', ['scope'])
+  const corrupt = counter('files_corrupt_total', 'Reads that found damaged bytes.', ['bucket'])
+  const sweeps = counter('sweeps_total', 'What sweeps dealt with.', ['kind', 'result'])
+  const failures = counter('internal_errors_total', 'Requests that failed through a fault of the server.', ['code'])
+  new prometheus.Gauge({
+    name: 'alyx_active_uploads',
+    help: 'Requests that are bringing a file right now.',
+    registers,
+    collect() {
+      this.set(active())
+    },
+  })
+
+  const COUNTS: Readonly<Partial<Record<EventName, (fields: Fields) => void>>> = {
+    request(fields) {
+      const method = METHODS.has(label(fields.method)) ? label(fields.method) : 'other'
+      const route = label(fields.route)
+      requests.inc({ route, method, status: label(fields.status) })
+      seconds.observe({ route, method }, amount(fields.ms) / 1000)
+    },
+    upload(fields) {
+      const labels = { bucket: label(fields.bucket), protocol: label(fields.protocol), result: label(fields.result) }
+      uploads.inc(labels)
+      uploadBytes.inc(labels, amount(fields.bytes))
+    },
+    download(fields) {
+      if (fields.status === 304) return
+      downloads.inc({ bucket: label(fields.bucket) })
+      downloadBytes.inc({ bucket: label(fields.bucket) }, amount(fields.bytes))
+    },
+    delete: (fields) => deletes.inc({ bucket: label(fields.bucket) }),
+    storage_error: (fields) =>
+      storageErrors.inc({ backend: label(fields.backend), operation: label(fields.operation), code: codeOf(fields) }),
+    rule_refused: (fields) => ruleRefusals.inc({ operation: label(fields.operation) }),
+    quota_refused: (fields) => quotaRefusals.inc({ scope: label(fields.scope).replace(/:.*$/, '') }),
+    file_corrupt: (fields) => corrupt.inc({ bucket: label(fields.bucket) }),
+    sweep: (fields) =>
+      sweeps.inc({ kind: label(fields.kind), result: label(fields.result) }, amount(fields.count ?? 1)),
+    internal_error: (fields) => failures.inc({ code: codeOf(fields) }),
+  }
+  return { registry, count: (name, fields) => COUNTS[name]?.(fields) }
+}
+
+function label(value: unknown): string {
+  return typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 100) : ''
+}
+
+function amount(value: unknown): number {
+  return typeof value === 'number' && value > 0 ? value : 0
+}
+
+/** The event's own code, or that of the error it carries. */
+function codeOf({ code, error }: Fields): string {
+  if (code !== undefined) return label(code)
+  return typeof error === 'object' && error !== null && 'code' in error ? label(error.code) : 'unknown'
+}

@@ -1,0 +1,169 @@
+// The form of schema.yaml: every key, what it may hold, and what holds where it is left out.
+
+import { type Keys, map, optional, record, required } from '../core/mapping.ts'
+import { OPERATIONS } from '../core/model.ts'
+import {
+  inspect,
+  list,
+  located,
+  mapped,
+  refine,
+  report,
+  type Shape,
+  type ShapeValue,
+  scalar,
+  under,
+  word,
+} from '../core/shape.ts'
+import { parseDuration } from '../core/units.ts'
+import { addressNameFault, duration, flag, mediaType, reference, size } from '../core/values.ts'
+import { namesAt, type YamlNode } from '../core/yaml.ts'
+import { fieldShape } from './field.ts'
+import type { FieldNames } from './fields.ts'
+import type { Bucket, RecordOperation, RuleSource } from './model.ts'
+import { templateFault } from './template.ts'
+
+/** What alyx.yml says that schema.yaml must agree with. */
+export interface SchemaLimits {
+  /** Names under storage.backends; null = not known, do not check. */
+  readonly backends: readonly string[] | null
+  /** Whether uploads.max_file_size stands in for a bucket's own. */
+  readonly hasMaxFileSize: boolean
+  readonly hasEncryptionKeys: boolean
+}
+
+const RECORD_OPERATIONS = ['create', 'read', 'update', 'delete'] as const satisfies readonly RecordOperation[]
+const forms = { camelCase: true } as const
+
+const rule: Shape<RuleSource> = {
+  below: null,
+  read(node, reading) {
+    const source = node.kind === 'scalar' && typeof node.value === 'string' ? node.value : null
+    const fault =
+      source === null
+        ? 'expected a rule in quotes, such as "true" or auth.id != null'
+        : source.trim() === ''
+          ? 'must not be empty'
+          : null
+    if (fault !== null) report(reading, fault, node.at)
+    return { source: source ?? '', at: node.at, path: reading.path }
+  },
+}
+
+function rules<N extends string>(operations: readonly N[]) {
+  const keys = Object.fromEntries(operations.map((name) => [name, optional(rule, null)])) as Record<
+    N,
+    ReturnType<typeof optional<RuleSource, null>>
+  >
+  return record(keys satisfies Keys, forms)
+}
+
+const cache: Shape<Bucket['cache']> = scalar(
+  'no-store, revalidate or "public, <duration>"',
+  { mode: 'no-store' },
+  ({ value }) => {
+    if (value === 'no-store' || value === 'revalidate') return { mode: value }
+    const maxAge = typeof value === 'string' && value.startsWith('public, ') ? parseDuration(value.slice(8)) : null
+    return maxAge === null || maxAge === 0 ? undefined : { mode: 'public', maxAge }
+  },
+)
+
+const retention = mapped(
+  inspect(record({ default: optional(duration(), null), max: optional(duration(), null) }, forms), (value, reading) => {
+    if (value.default === null && value.max === null) report(reading, 'expected default, max or both')
+    else if (value.max !== null && (value.default ?? 0) > value.max) report(reading, 'default is longer than max')
+  }),
+  // a maximum that the default does not keep would not be one
+  (value) => ({ default: value.default ?? value.max, max: value.max }),
+)
+
+const template = refine(
+  scalar('a path such as "{owner}/{name}" in quotes', '', ({ value }) =>
+    typeof value === 'string' ? value : undefined,
+  ),
+  templateFault,
+)
+const types = refine(list(mediaType), (values) =>
+  values.length === 0 ? 'must not be empty: leave it out to allow everything' : null,
+)
+
+function bucketShape(limits: SchemaLimits) {
+  const shape = record(
+    {
+      backend: required(reference('backend', limits.backends)),
+      max_file_size: limits.hasMaxFileSize
+        ? optional(size(), null)
+        : required<number | null>(
+            size(),
+            'required here or as uploads.max_file_size in alyx.yml: nothing is unlimited',
+          ),
+      max_total_size: optional(size(), null),
+      allowed_types: optional(types, null),
+      compression: optional(word(['none', 'gzip', 'zstd']), 'none'),
+      encryption: optional(
+        refine(flag, (on) => (on && !limits.hasEncryptionKeys ? 'needs storage.encryption.keys in alyx.yml' : null)),
+        false,
+      ),
+      path: optional(template, '{name}'),
+      retention: optional(retention, null),
+      file_security: optional(flag, false),
+      cache: optional(cache, { mode: 'no-store' }),
+      inline_pdf: optional(flag, false),
+      staging: optional(duration(), null),
+      trash: optional(duration(), null),
+      rules: optional(rules(OPERATIONS), null),
+    },
+    forms,
+  )
+  return inspect(shape, (bucket, reading, node) => {
+    if (bucket.cache.mode !== 'public' || bucket.rules?.download?.source.trim() === 'true') return
+    const at = (node.kind === 'map' && node.entries.get('cache')?.at) || reading.at
+    report(under(reading, 'cache', at), 'public needs the download rule to be exactly "true"')
+  })
+}
+
+function collectionShape(names: FieldNames) {
+  const fields = inspect(map(located(fieldShape(names)), addressNameFault), (all, reading) => {
+    const primary = [...all].filter(([, field]) => field.value.primary)
+    if (primary.length === 0) report(reading, 'one field must have primary: true')
+    for (const [name, field] of primary.slice(1))
+      report(under(reading, name, field.at), `a second primary field, after "${primary[0]![0]}"`)
+  })
+  const shapeWith = (declared: readonly string[]) => {
+    const columns = refine(list(reference('field', declared)), (columns) =>
+      columns.length === 0
+        ? 'must not be empty'
+        : new Set(columns).size < columns.length
+          ? 'names a field twice'
+          : null,
+    )
+    const index = record({ fields: required(columns), unique: optional(flag, false) }, forms)
+    return record(
+      {
+        fields: required(fields),
+        indexes: optional(list(index), null),
+        rules: optional(rules(RECORD_OPERATIONS), null),
+      },
+      forms,
+    )
+  }
+  const shape: ReturnType<typeof shapeWith> = {
+    below: null,
+    read: (node, reading) => shapeWith(namesAt(node, ['fields'])).read(node, reading),
+  }
+  return shape
+}
+
+const version = scalar('version 1, the only one there is', 1 as const, ({ value }) => (value === 1 ? value : undefined))
+
+/** The whole file. Names that must exist are looked for among those that the tree itself declares. */
+export function schemaShape(root: YamlNode, limits: SchemaLimits) {
+  const names = { buckets: namesAt(root, ['buckets']), collections: namesAt(root, ['collections']) }
+  return record({
+    version: required(version),
+    buckets: optional(map(located(bucketShape(limits)), addressNameFault), null),
+    collections: optional(map(located(collectionShape(names)), addressNameFault), null),
+  })
+}
+
+export type SchemaFile = ShapeValue<ReturnType<typeof schemaShape>>

@@ -1,0 +1,80 @@
+// The kill loop: a server under load dies at a chosen step or at any moment, and everything it acknowledged is still true.
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createChance } from '../support/random.ts'
+import { pause, startServer, type TestServer } from '../support/server.ts'
+import { createLedger, settle } from './ledger.ts'
+import { runLoad } from './load.ts'
+import { POINTS } from './points.ts'
+
+const LONG = process.env.ALYX_TEST_LONG === '1'
+const SEED = Number(process.env.ALYX_KILL_SEED ?? Math.floor(Math.random() * 1e9))
+const ROUNDS = Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 40))
+/** The longest a round's load runs before the process is killed from outside. */
+const PATIENCE = 1500
+const LEASE = 500
+
+const dice = createChance(SEED)
+const ledger = createLedger()
+const fired = new Map<string, number>()
+let server: TestServer
+let token: string
+let seed = SEED % 1_000_000
+
+function orders(): Readonly<Record<string, string>> {
+  // Every fourth death comes from outside, at no step in particular.
+  return dice.chance(0.25) ? { KILL_POINT: '' } : { KILL_POINT: dice.pick(POINTS), KILL_COUNT: String(1 + dice.below(12)) }
+}
+
+beforeAll(async () => {
+  server = await startServer({ script: fileURLToPath(new URL('./server-main.ts', import.meta.url)), env: { KILL_LEASE: String(LEASE) } })
+  token = await server.token('A')
+})
+
+afterAll(async () => {
+  await server?.stop()
+})
+
+async function round(): Promise<void> {
+  const access = { port: server.port, token }
+  const order = orders()
+  await server.kill()
+  expect(await server.restart(order)).toBeLessThan(5000)
+  const dead = (): boolean => !server.running()
+  const outside = dice.below(600) + 50
+  const timer = setTimeout(() => void server.kill(), order.KILL_POINT === '' ? outside : PATIENCE)
+  const logged = server.logs().length
+  process.kill(server.pid(), 'SIGUSR2')
+  await runLoad({ ledger, access, dice, dead, nextSeed: () => seed++ })
+  clearTimeout(timer)
+  await server.exited()
+  const died = performance.now()
+  const hit = /KILLED AT (\S+)/.exec(server.logs().slice(logged))?.[1] ?? 'outside'
+  fired.set(hit, (fired.get(hit) ?? 0) + 1)
+
+  const ready = await server.restart()
+  expect(ready, 'I9: ready within 5 s').toBeLessThan(5000)
+  await pause(LEASE + 50 - (performance.now() - died))
+  const swept = await server.sweep()
+  expect(swept.code, swept.stdout + swept.stderr).toBe(0)
+  const report = await server.doctor()
+  expect(report.problems, `after a death at ${hit}`).toEqual([])
+  expect(report.ok).toBe(true)
+  await settle(ledger, access, (ids) => [...ids.slice(-25), ...Array.from({ length: 5 }, () => dice.pick(ids))])
+}
+
+describe(`kill loop (ALYX_KILL_SEED=${SEED})`, () => {
+  it.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('round %i: what was acknowledged survives', { timeout: 40_000 }, async (i) => {
+    try {
+      await round()
+    } catch (error) {
+      console.error(`round ${i} failed; repeat with ALYX_KILL_SEED=${SEED}\n${server.logs().slice(-4000)}`)
+      throw error
+    }
+  })
+
+  it('died at many different steps', () => {
+    console.info(`deaths: ${JSON.stringify(Object.fromEntries(fired))}`)
+    expect([...fired.keys()].filter((point) => point !== 'outside').length).toBeGreaterThanOrEqual(Math.min(5, Math.floor(ROUNDS / 4)))
+  })
+})

@@ -1,0 +1,149 @@
+// A mixed load: raw, multipart and resumable uploads, deletes and checking readers, until the server dies.
+import { request } from '../support/http.ts'
+import { form } from '../support/multipart.ts'
+import type { Chance } from '../support/random.ts'
+import { pause } from '../support/server.ts'
+import { contentOf, contentOfName } from './content.ts'
+import { type Access, type Ledger, listAll, readWhole, type Resumable } from './ledger.ts'
+
+const TUS = { 'tus-resumable': '1.0.0' }
+const CHUNK = 20_000
+
+export interface LoadOptions {
+  readonly ledger: Ledger
+  readonly access: Access
+  readonly dice: Chance
+  /** True once the process has ended. */
+  readonly dead: () => boolean
+  readonly nextSeed: () => number
+}
+
+class Broken extends Error {}
+
+/** Runs all workers until the server is dead. Rejects when a live server answers wrongly. */
+export async function runLoad(options: LoadOptions): Promise<void> {
+  const workers = [putter, putter, poster, resumer, resumer, deleter, reader, reader]
+  await Promise.all(
+    workers.map(async (worker) => {
+      while (!options.dead()) {
+        try {
+          await worker(options)
+        } catch (error) {
+          if (error instanceof Broken || !(await diedSoon(options))) throw error
+        }
+      }
+    }),
+  )
+}
+
+/** A broken connection is excused only by the death of the process. */
+async function diedSoon({ dead }: LoadOptions): Promise<boolean> {
+  for (let i = 0; i < 100 && !dead(); i++) await pause(10)
+  return dead()
+}
+
+function size(dice: Chance): number {
+  return dice.pick([0, 1, 4095, 4100, 30_000, 70_000, 300_000]) + dice.below(50)
+}
+
+async function putter({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
+  const content = contentOf(nextSeed(), size(dice))
+  ledger.inFlight.add(content.name)
+  const answer = await request({ ...access, method: 'PUT', path: `/api/files/pub?name=${content.name}`, body: content.body })
+  accept(ledger, content.name, answer.status, answer.text)
+}
+
+async function poster({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
+  const content = contentOf(nextSeed(), size(dice))
+  const made = form({ filename: content.name, body: content.body }, { checksum: content.checksum })
+  ledger.inFlight.add(content.name)
+  const headers = { 'content-type': made.contentType }
+  const answer = await request({ ...access, method: 'POST', path: '/api/files/pub', headers, body: made.body })
+  accept(ledger, content.name, answer.status, answer.text)
+}
+
+function accept(ledger: Ledger, name: string, status: number, text: string): void {
+  if (status !== 201) throw new Broken(`upload of ${name}: ${status} ${text}`)
+  const { id } = JSON.parse(text) as { id: string }
+  ledger.files.set(id, { name, fate: 'present' })
+  ledger.inFlight.delete(name)
+}
+
+const held = new WeakSet<Resumable>()
+
+async function resumer(options: LoadOptions): Promise<void> {
+  const { ledger, dice } = options
+  const waiting = [...ledger.resumables.values()].filter((upload) => !held.has(upload))
+  const upload = waiting.length > 0 && (waiting.length > 6 || dice.chance(0.7)) ? dice.pick(waiting) : await create(options)
+  held.add(upload)
+  try {
+    const rounds = 1 + dice.below(6)
+    for (let i = 0; i < rounds && ledger.resumables.has(upload.id); i++) await append(options, upload)
+  } finally {
+    held.delete(upload)
+  }
+}
+
+async function create({ ledger, access, dice, nextSeed }: LoadOptions): Promise<Resumable> {
+  const content = contentOf(nextSeed(), 20_000 + dice.below(100_000))
+  ledger.inFlight.add(content.name)
+  const answer = await request({
+    ...access,
+    method: 'POST',
+    path: '/api/files/pub/tus',
+    headers: { ...TUS, 'upload-length': String(content.body.length), 'upload-metadata': `filename ${btoa(content.name)}` },
+  })
+  if (answer.status !== 201) throw new Broken(`creation of ${content.name}: ${answer.status} ${answer.text}`)
+  const path = String(answer.headers.location)
+  const id = path.split('/').at(-1) ?? ''
+  const upload: Resumable = { id, name: content.name, path, length: content.body.length, offset: 0 }
+  ledger.resumables.set(id, upload)
+  ledger.inFlight.delete(content.name)
+  return upload
+}
+
+async function append({ ledger, access }: LoadOptions, upload: Resumable): Promise<void> {
+  const { body } = contentOfName(upload.name)
+  const piece = body.subarray(upload.offset, upload.offset + CHUNK)
+  const answer = await request({
+    ...access,
+    method: 'PATCH',
+    path: upload.path,
+    headers: { ...TUS, 'upload-offset': String(upload.offset), 'content-type': 'application/offset+octet-stream' },
+    body: piece,
+  })
+  if (answer.status !== 204) throw new Broken(`PATCH of ${upload.id} at ${upload.offset}: ${answer.status} ${answer.text}`)
+  upload.offset = Number(answer.headers['upload-offset'])
+  if (upload.offset !== upload.length) return
+  ledger.resumables.delete(upload.id)
+  ledger.files.set(upload.id, { name: upload.name, fate: 'present' })
+}
+
+async function deleter({ ledger, access, dice }: LoadOptions): Promise<void> {
+  const present = [...ledger.files].filter(([, file]) => file.fate === 'present')
+  if (present.length < 10 && !dice.chance(0.3)) return pause(20)
+  const entry = present.length > 0 ? dice.pick(present) : undefined
+  if (!entry) return pause(20)
+  const [id, file] = entry
+  file.fate = 'leaving'
+  const answer = await request({ ...access, method: 'DELETE', path: `/api/files/pub/${id}` })
+  if (answer.status !== 204) throw new Broken(`DELETE of ${id}: ${answer.status} ${answer.text}`)
+  file.fate = 'gone'
+}
+
+/** G2: whatever can be read is complete. */
+async function reader({ ledger, access, dice }: LoadOptions): Promise<void> {
+  const listed = await listAll(access)
+  if (listed.length === 0) return pause(20)
+  for (let i = 0; i < 3; i++) {
+    const file = dice.pick(listed)
+    const before = ledger.files.get(file.id)?.fate
+    const read = await readWhole(access, file.id, file.name).catch((error: unknown) => {
+      if (error instanceof Error && /wrong bytes|download of/.test(error.message)) throw new Broken(error.message)
+      throw error
+    })
+    const after = ledger.files.get(file.id)?.fate
+    if (read === null && before === 'present' && after === 'present') throw new Broken(`${file.id} is 404 while nobody deletes it`)
+    if (read !== null && before === 'gone') throw new Broken(`${file.id} is readable after its delete was acknowledged`)
+  }
+}

@@ -1,0 +1,15 @@
+// The durable steps at which the kill loop ends the process.
+
+export const POINTS = [
+  'put.written',
+  'put.synced',
+  'put.linked',
+  'put.durable',
+  'claimed',
+  'committed',
+  'condemned',
+  'buried',
+  'spool.written',
+  'spool.synced',
+  'delete.unlinked',
+] as const

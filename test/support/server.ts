@@ -1,0 +1,153 @@
+// A real Alyx in its own process, from the sources, in its own directory.
+import type { ChildProcess } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { SignJWT } from 'jose'
+import { SECRET } from './buckets.ts'
+import { request } from './http.ts'
+import { type CommandResult, createProject, type DoctorReport, type Project, type ProjectOptions } from './project.ts'
+
+export interface StartOptions extends ProjectOptions {
+  /** Further arguments of `serve`. */
+  readonly args?: readonly string[]
+}
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface TestServer {
+  readonly url: string
+  readonly port: number
+  readonly dir: string
+  readonly project: Project
+  /** Of the running process. */
+  readonly pid: () => number
+  /** Everything every process of this server wrote. */
+  readonly logs: () => string
+  /** A JWT for `sub`, valid for an hour; `claims` are added, `exp` and others may be replaced. */
+  token(sub: string, claims?: Readonly<Record<string, unknown>>): Promise<string>
+  /** A JWT whose role passes every rule. */
+  admin(): Promise<string>
+  /** Ends the process at once and waits for its end. */
+  kill(signal?: NodeJS.Signals): Promise<Exit>
+  /** Starts a new process in the same directory on the same port, once the old one has ended; resolves with the milliseconds until it was ready. */
+  restart(env?: Readonly<Record<string, string>>): Promise<number>
+  /** Waits until the process ends by itself. */
+  exited(): Promise<Exit>
+  /** Whether the process runs. */
+  readonly running: () => boolean
+  /** SIGTERM, then the directory is removed. */
+  stop(): Promise<Exit>
+  doctor(): Promise<DoctorReport>
+  sweep(): Promise<CommandResult>
+  /** Open descriptors of the process. */
+  fds(): number
+  /** Bytes resident. */
+  rss(): number
+  query: Project['query']
+}
+
+const alive = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
+/** Starts `alyx serve` and resolves when it is ready. Rejects with its output when it ends before. */
+export async function startServer(options: StartOptions = {}): Promise<TestServer> {
+  const project = await createProject(options)
+  const { port, dir } = project
+  let output = ''
+  let child: ChildProcess
+  let ended: Promise<Exit>
+
+  const launch = async (env?: Readonly<Record<string, string>>): Promise<number> => {
+    const began = performance.now()
+    const launched = project.spawn(['serve', ...project.fileArguments, ...(options.args ?? [])], env)
+    child = launched
+    alive.add(launched)
+    for (const stream of [launched.stdout, launched.stderr])
+      stream?.on('data', (part: Buffer) => (output += part.toString()))
+    let over: Exit | null = null
+    ended = new Promise((resolve) => {
+      launched.once('close', (code, signal) => {
+        alive.delete(launched)
+        over = { code, signal }
+        resolve(over)
+      })
+    })
+    while (performance.now() - began < 20_000) {
+      if (over !== null) throw new Error(`the server ended before it was ready:\n${output}`)
+      const answer = await request({ port, path: '/health/ready', timeout: 1000 }).catch(() => null)
+      if (answer?.status === 200) return performance.now() - began
+      await pause(20)
+    }
+    launched.kill('SIGKILL')
+    throw new Error(`the server was not ready within 20 s:\n${output}`)
+  }
+  try {
+    await launch()
+  } catch (error) {
+    project.remove()
+    throw error
+  }
+
+  const end = async (signal: NodeJS.Signals): Promise<Exit> => {
+    child.kill(signal)
+    return ended
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    dir,
+    project,
+    pid: () => child.pid ?? 0,
+    logs: () => output,
+    token: signToken,
+    admin: () => signToken('root', { role: 'admin' }),
+    kill: (signal = 'SIGKILL') => end(signal),
+    restart: async (env) => {
+      await ended
+      return launch(env)
+    },
+    exited: () => ended,
+    running: () => alive.has(child),
+    stop: async () => {
+      const exit = await end('SIGTERM')
+      project.remove()
+      return exit
+    },
+    doctor: project.doctor,
+    sweep: project.sweep,
+    fds: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    rss: () => residentBytes(child.pid ?? 0),
+    query: project.query,
+  }
+}
+
+/** An HS256 token under the test secret. A claim given as undefined is left out. */
+export async function signToken(sub: string, claims: Readonly<Record<string, unknown>> = {}): Promise<string> {
+  const now = Math.floor(Date.now() / 1000)
+  const payload = JSON.parse(JSON.stringify({ sub, iat: now, exp: now + 3600, ...claims })) as Record<string, unknown>
+  return new SignJWT(payload).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(SECRET))
+}
+
+/** Resident set size from /proc, in bytes. */
+export function residentBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return Number(line?.[1] ?? 0) * 1024
+}
+
+/** For the rare thing that must be waited for without a signal of its own. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Asks until `check` is true; rejects with `what` after `timeout` ms. */
+export async function eventually(what: string, check: () => boolean | Promise<boolean>, timeout = 5000): Promise<void> {
+  const end = performance.now() + timeout
+  while (!(await check())) {
+    if (performance.now() > end) throw new Error(`not within ${timeout} ms: ${what}`)
+    await pause(25)
+  }
+}
