@@ -70,7 +70,8 @@ async function once(job: Job, index: number): Promise<{ readonly bytes: number; 
   if (job.kind === 'get') {
     const sent = await send({ port: job.port, method: 'GET', path, headers })
     expectStatus(sent, 200, `GET ${path}`)
-    if (job.size !== undefined && sent.bytes !== job.size) throw new Error(`GET ${path}: ${sent.bytes} of ${job.size} bytes`)
+    if (job.size !== undefined && sent.bytes !== job.size)
+      throw new Error(`GET ${path}: ${sent.bytes} of ${job.size} bytes`)
     return { bytes: sent.bytes, id: null }
   }
   const size = job.size ?? 0
@@ -94,14 +95,25 @@ async function once(job: Job, index: number): Promise<{ readonly bytes: number; 
     port: job.port,
     method: 'POST',
     path,
-    headers: { ...tus, 'content-length': 0, 'upload-length': size, 'upload-metadata': `filename ${btoa(`${job.tag}-${index}`)}` },
+    headers: {
+      ...tus,
+      'content-length': 0,
+      'upload-length': size,
+      'upload-metadata': `filename ${btoa(`${job.tag}-${index}`)}`,
+    },
   })
   expectStatus(created, 201, `tus POST ${path}`)
   const location = created.location ?? ''
   const chunk = job.chunk ?? size
   for (let offset = 0; offset < size; offset += chunk) {
     const part = { 'upload-offset': offset, 'content-type': 'application/offset+octet-stream' }
-    const sent = await send({ port: job.port, method: 'PATCH', path: location, headers: { ...tus, ...part }, size: Math.min(chunk, size - offset) })
+    const sent = await send({
+      port: job.port,
+      method: 'PATCH',
+      path: location,
+      headers: { ...tus, ...part },
+      size: Math.min(chunk, size - offset),
+    })
     expectStatus(sent, 204, `tus PATCH ${location} at ${offset}`)
   }
   return { bytes: size, id: location.split('/').at(-1) ?? null }

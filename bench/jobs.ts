@@ -36,7 +36,9 @@ export interface Client {
 
 /** Starts a Node process of this directory with an IPC channel. */
 export function forkHere(file: string, args: readonly string[] = []): ChildProcess {
-  return fork(fileURLToPath(new URL(file, import.meta.url)), args, { execArgv: ['--disable-warning=ExperimentalWarning'] })
+  return fork(fileURLToPath(new URL(file, import.meta.url)), args, {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
 }
 
 /** A load process; one job at a time. */

@@ -15,15 +15,59 @@ export function seedFiles(file: string, bucket: string, count: number, base: num
   database.pragma('journal_mode = WAL')
   database.pragma('synchronous = OFF')
   database.pragma('cache_size = -262144')
-  const columns = ['id', 'bucket', 'name', 'path', 'mime_type', 'size', 'checksum', 'compressed', 'encrypted', 'stored_size', 'metadata', 'version', 'owner_id', 'backend', 'key', 'codecs', 'state', 'link_epoch', 'created_at', 'updated_at']
-  const insert = database.prepare(`insert into _alyx_files (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`)
+  const columns = [
+    'id',
+    'bucket',
+    'name',
+    'path',
+    'mime_type',
+    'size',
+    'checksum',
+    'compressed',
+    'encrypted',
+    'stored_size',
+    'metadata',
+    'version',
+    'owner_id',
+    'backend',
+    'key',
+    'codecs',
+    'state',
+    'link_epoch',
+    'created_at',
+    'updated_at',
+  ]
+  const insert = database.prepare(
+    `insert into _alyx_files (${columns.join(', ')}) values (${columns.map(() => '?').join(', ')})`,
+  )
   const checksum = createHash('sha256').update('seed').digest('hex')
   const batch = database.transaction((from: number, to: number) => {
     for (let n = from; n < to; n++) {
       const id = seedId(base, n)
       const at = new Date(base + n).toISOString()
       const name = `seed-${(n * 7919) % count}.bin`
-      insert.run(id, bucket, name, `seed/${n}`, 'application/octet-stream', 100, checksum, 0, 0, 100, '{}', 1, owner, 'local', `${bucket}/${id}`, '[]', 'ready', 0, at, at)
+      insert.run(
+        id,
+        bucket,
+        name,
+        `seed/${n}`,
+        'application/octet-stream',
+        100,
+        checksum,
+        0,
+        0,
+        100,
+        '{}',
+        1,
+        owner,
+        'local',
+        `${bucket}/${id}`,
+        '[]',
+        'ready',
+        0,
+        at,
+        at,
+      )
     }
   })
   for (let from = 0; from < count; from += 50_000) batch(from, Math.min(count, from + 50_000))
@@ -31,7 +75,6 @@ export function seedFiles(file: string, bucket: string, count: number, base: num
     'insert into _alyx_usage (scope, used, reserved, files) values (?, ?, 0, ?) on conflict (scope) do update set used = used + excluded.used, files = files + excluded.files',
   )
   for (const scope of [`bucket:${bucket}`, `owner:${owner}`]) charge.run(scope, count * 100, count)
-  database.exec('analyze')
   database.pragma('wal_checkpoint(truncate)')
   database.close()
 }

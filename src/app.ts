@@ -129,7 +129,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const schema = first.schema
   const secret = requireSecret(config, options.offline === true)
 
-  const observe = createObserve({ logging: config.logging, clock })
+  const observe = createObserve({ logging: config.logging, metrics: config.metrics, clock })
   const observer = both(observe.observer, options.observer)
   const { access } = createAccess({ ...schema, observer })
   if (access === null) throw fail('internal', 'rules that compiled do not compile')
@@ -165,9 +165,8 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
 
   let retired = false
   const ready = async (): Promise<Record<string, boolean>> => {
-    const up = (part: Promise<unknown> | undefined): Promise<boolean> => Promise.resolve(part).then(() => true, () => false)
-    const storage = Promise.all([...backends.values()].map((backend) => backend.ready?.()))
-    const [database, stored] = await Promise.all([up(meta.ready()), up(storage)])
+    const up = (part: Promise<unknown>): Promise<boolean> => part.then(() => true, () => false)
+    const [database, stored] = await Promise.all([up(meta.ready()), up(blobs.ready())])
     return { server: !retired, database, storage: stored }
   }
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
@@ -177,7 +176,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     server: config.server,
     rateLimits: config.rateLimits,
     observer,
-    metrics: config.metrics.enabled ? observe.metrics : null,
+    metrics: observe.metrics,
     ready,
     clock,
     version,

@@ -67,7 +67,9 @@ const BANNED: readonly (readonly [RegExp, RegExp, string])[] = [
 /** Written so that this file does not contain the words it looks for. */
 const UNFINISHED = new RegExp(`\\b(${['TO' + 'DO', 'FIX' + 'ME', 'XX' + 'X', 'HA' + 'CK'].join('|')})\\b`)
 
-const SILENCED = new RegExp(['@ts-ig' + 'nore', '@ts-expect-' + 'error', '@ts-no' + 'check', 'biome-ig' + 'nore'].join('|'))
+const SILENCED = new RegExp(
+  ['@ts-ig' + 'nore', '@ts-expect-' + 'error', '@ts-no' + 'check', 'biome-ig' + 'nore'].join('|'),
+)
 
 const IMPORT =
   /^\s*(?:import|export)\b[^'"`;]*?\bfrom\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm

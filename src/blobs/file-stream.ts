@@ -64,6 +64,7 @@ export function fileStream(source: FilePart | (() => Promise<FilePart>), signal:
     },
   })
   const abort = (): void => void stream.destroy(signal?.reason)
-  signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort()
+  else signal?.addEventListener('abort', abort, { once: true })
   return stream
 }

@@ -3,11 +3,12 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { link, lstat, mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fail, isFailure, systemCode } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { BlobKey, ByteRange } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, PutOptions } from './backend.ts'
 import { createDirectories } from './directories.ts'
 import { diskFailure, orFail } from './disk-errors.ts'
 import { closeFile, type Durability, type OpenFile, openForReading, readFully } from './disk-file.ts'
@@ -70,31 +71,52 @@ export async function openFilesystem({ root: path, durability, observer }: Files
     await closeFile(file.fd)
     throw fail('file_corrupt', 'fewer bytes are stored than should be')
   }
+  const remove = async (key: BlobKey): Promise<void> => {
+    const place = placeOf(key)
+    try {
+      await unlink(place.path).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw error
+      })
+      step('delete.unlinked')
+      // Also when it was gone: an earlier delete may have died before its sync.
+      await directories.sync(place.directory)
+      step('delete.durable')
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'delete')
+    }
+  }
+  const store = async (place: Place, body: Readable, { size, signal }: PutOptions): Promise<number> => {
+    directories.ensure(place.directory).catch(() => {}) // meanwhile; its failure is found in enter()
+    const temporary = `${unfinished}/${randomUUID()}`
+    const written = await writeNewFile(temporary, body, { size, signal, durability, step })
+    try {
+      await enter(temporary, place)
+    } catch (error) {
+      await unlink(temporary).catch(() => {})
+      if (systemCode(error) === 'EEXIST')
+        throw fail('internal', 'this blob key has been written already', { cause: error })
+      throw diskFailure(error, 'put a file in its place')
+    }
+    step('put.linked')
+    try {
+      // A temporary name that stays is swept: it is no reason to take the file back.
+      await Promise.all([directories.sync(place.directory), unlink(temporary).catch(() => {})])
+    } catch (error) {
+      await unlink(place.path).catch(() => {})
+      throw diskFailure(error, 'sync a directory')
+    }
+    step('put.durable')
+    return written
+  }
 
   return {
-    async put(key, body, { size, signal }) {
-      const place = placeOf(key)
-      directories.ensure(place.directory).catch(() => {}) // meanwhile; its failure is found in enter()
-      const temporary = `${unfinished}/${randomUUID()}`
-      const written = await writeNewFile(temporary, body, { size, signal, durability, step })
+    async put(key, body, options) {
       try {
-        await enter(temporary, place)
+        return { size: await store(placeOf(key), body, options) }
       } catch (error) {
-        await unlink(temporary).catch(() => {})
-        if (systemCode(error) === 'EEXIST')
-          throw fail('internal', 'this blob key has been written already', { cause: error })
-        throw diskFailure(error, 'put a file in its place')
+        body.destroy()
+        throw error
       }
-      step('put.linked')
-      try {
-        // A temporary name that stays is swept: it is no reason to take the file back.
-        await Promise.all([directories.sync(place.directory), unlink(temporary).catch(() => {})])
-      } catch (error) {
-        await unlink(place.path).catch(() => {})
-        throw diskFailure(error, 'sync a directory')
-      }
-      step('put.durable')
-      return { size: written }
     },
 
     async get(key, { range, signal }) {
@@ -118,20 +140,7 @@ export async function openFilesystem({ root: path, durability, observer }: Files
       }
     },
 
-    async delete(key) {
-      const place = placeOf(key)
-      try {
-        await unlink(place.path).catch((error: unknown) => {
-          if (systemCode(error) !== 'ENOENT') throw error
-        })
-        step('delete.unlinked')
-        // Also when it was gone: an earlier delete may have died before its sync.
-        await directories.sync(place.directory)
-        step('delete.durable')
-      } catch (error) {
-        if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'delete')
-      }
-    },
+    delete: remove,
 
     async exists(key) {
       return (await entryAt(placeOf(key).path))?.isFile() ?? false
@@ -174,7 +183,7 @@ export async function openFilesystem({ root: path, durability, observer }: Files
 
     async removeEntry({ key }) {
       const [top, name = '', ...more] = key.split('/')
-      if (top !== UNFINISHED) return this.delete(key)
+      if (top !== UNFINISHED) return remove(key)
       if (more.length > 0 || name === '' || name.startsWith('.'))
         throw fail('internal', 'this is not an unfinished file')
       await unlink(`${unfinished}/${name}`).catch(unlessGone)

@@ -15,8 +15,7 @@ export interface NewFileOptions {
   readonly step: (point: 'put.written' | 'put.synced') => void
 }
 
-/** Writes a body to a new file and resolves with its size once it is synced (not so the directory's entry). When it fails nothing is left,
- *  and the body is destroyed.
+/** Writes a body to a new file and resolves with its size once it is synced (not so the directory's entry). When it fails nothing is left.
  *  Fails: invalid_request (not `size` bytes), storage_full, storage_unavailable, the body's own error, the signal's reason. */
 export async function writeNewFile(path: string, body: Readable, options: NewFileOptions): Promise<number> {
   const { size, signal, durability, step } = options
@@ -57,7 +56,6 @@ export async function writeNewFile(path: string, body: Readable, options: NewFil
     await closeFile(fd)
     return written
   } catch (fault) {
-    body.destroy()
     if (file.fd !== null) await closeFile(file.fd).catch(() => {})
     if (file.made) await unlink(path).catch(() => {})
     throw fault === error ? fault : diskFailure(fault, 'write')

@@ -30,7 +30,7 @@ export interface BlobStore {
     body: Readable,
     size: number | null,
     signal: AbortSignal,
-  ): Promise<{ size: number }>
+  ): Promise<{ storedSize: number }>
   /** Takes over a finished, synced file of this machine; false when the backend cannot: then `write` it. Twice is once. */
   adopt(backend: string, key: BlobKey, file: string): Promise<boolean>
   /** Removing what is not there is success. */
@@ -98,7 +98,9 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
       }),
 
     write: (name, key, body, size, signal) =>
-      using(name, 'write', key, (backend) => backend.put(key, body, { size, signal })),
+      using(name, 'write', key, async (backend) => ({
+        storedSize: (await backend.put(key, body, { size, signal })).size,
+      })),
 
     adopt: (name, key, file) =>
       using(name, 'adopt', key, async (backend) => (await backend.adopt?.(key, file)) ?? false),

@@ -57,7 +57,7 @@ export function parseConfig(
   const fromEnvironment = overlayEnvironment(written, shape, env, problems)
   const root = substituteVariables(overlayValues(fromEnvironment, shape, overrides, problems), env, problems)
   const read = configShape(root).read(root, { path: '', at: { file, line: 1, column: 1 }, problems })
-  problems.push(...findUnsupported(root, unsupported).problems)
+  problems.push(...findUnsupported(root, problems, unsupported).problems)
   const context = contextOf(root)
   if (problems.length === 0) {
     const config = resolveConfig(read, dirname(resolve(file)))

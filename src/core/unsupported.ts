@@ -28,19 +28,24 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'webhooks' },
 ]
 
-/** Finds what a file asks for and would not get: as problems, so that nothing is silently ignored. */
+/**
+ * Finds what a file asks for and would not get, so that nothing is silently ignored.
+ * Where one of the `known` problems was already reported, nothing is added.
+ */
 export function findUnsupported(
   root: YamlNode,
+  known: readonly Problem[],
   entries: readonly Unsupported[] = UNSUPPORTED,
 ): { problems: Problem[]; warnings: Problem[] } {
   const problems: Problem[] = []
   const warnings: Problem[] = []
   for (const entry of entries) {
     for (const { node, path } of select(root, entry.path.split('.'), '')) {
-      const where = { at: node.at, path }
-      if (isUnused(node, entry)) continue
-      if (entry.warning) warnings.push({ ...where, message: 'checked, but not served by this version of Alyx yet' })
-      else problems.push({ ...where, message: `${asked(node)}not offered by this version of Alyx yet` })
+      if (isUnused(node, entry) || known.some((problem) => problem.path === path)) continue
+      const message = entry.warning
+        ? 'checked, but not served by this version of Alyx yet'
+        : `${asked(node)}not offered by this version of Alyx yet`
+      ;(entry.warning ? warnings : problems).push({ at: node.at, path, message })
     }
   }
   return { problems, warnings }

@@ -23,7 +23,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
   async function readBack(upload: UploadRow): Promise<Gathered> {
     let gathered = NOTHING_GATHERED()
     if (upload.size === 0) return gathered
-    for await (const chunk of (await spool.read(upload.id)) as AsyncIterable<Buffer>) {
+    for await (const chunk of spool.read(upload.id) as AsyncIterable<Buffer>) {
       gathered.digest.update(chunk)
       gathered = { ...gathered, head: extendHead(gathered.head, chunk) }
     }
@@ -35,7 +35,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     if (upload.size! > 0 && (await blobs.adopt(backend, key, spool.path(id)))) return
     // An attempt that was cut off may have left its blob: it was never visible, and a key is written once.
     await blobs.remove(backend, key)
-    const body = upload.size === 0 ? Readable.from([]) : await spool.read(id)
+    const body = upload.size === 0 ? Readable.from([]) : spool.read(id)
     await blobs.write(backend, key, body, upload.size, new AbortController().signal)
   }
 

@@ -28,8 +28,8 @@ async function binaryType(sample: Buffer): Promise<string> {
   fileType ??= import('file-type')
   const { fileTypeFromBuffer } = await fileType
   try {
-    const mime = (await fileTypeFromBuffer(sample))?.mime
-    return mime?.split(';', 1)[0]!.trim().toLowerCase() ?? UNKNOWN
+    const found = await fileTypeFromBuffer(sample)
+    return found?.mime.replace(/;.*/, '').toLowerCase() ?? UNKNOWN
   } catch {
     return UNKNOWN // bytes that confuse a parser are no known type
   }

@@ -22,20 +22,15 @@ import { isId } from '../core/ids.ts'
 import type { ByteRange } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
 
-export interface AppendInput {
-  readonly id: string
-  /** Where to go on: the offset the database knows, which is the truth. */
-  readonly offset: number
-  readonly body: Readable
+export interface AppendOptions {
   /** Most bytes to take from this body: what is still missing of the upload. */
   readonly max: number
   readonly signal: AbortSignal
   /** Sees every chunk in order while it is being written. After a failure it may have seen more than was kept: compare with `offset`. */
   readonly tap?: ((chunk: Buffer) => void) | undefined
-  /** Bytes after which what has arrived is made durable and `checkpoint` is told, again and again. */
-  readonly checkpointEvery?: number | undefined
-  /** Told how far the upload is durable; nothing is written meanwhile. A rejection ends the append with that error. */
-  readonly checkpoint?: ((durable: number) => Promise<void>) | undefined
+  /** Every so many bytes what has arrived is made durable, and `reached` is told how far that is; nothing is written meanwhile.
+   *  When it rejects, the append ends with that error. */
+  readonly checkpoint?: { readonly every: number; readonly reached: (durable: number) => Promise<void> } | undefined
 }
 
 export interface Appended {
@@ -43,8 +38,8 @@ export interface Appended {
   readonly offset: number
   /** The body ended cleanly. */
   readonly complete: boolean
-  /** Why it did not: the body's own error, the signal's reason, body_too_large, storage_full or storage_unavailable, what `checkpoint` rejected
-   *  with; null when it did. */
+  /** Why it did not: the body's own error, the signal's reason, body_too_large, storage_full or storage_unavailable, what `reached`
+   *  rejected with; null when it did. */
   readonly error: unknown
 }
 
@@ -57,10 +52,10 @@ export interface SpoolEntry {
 
 /** One writer per upload at a time: the caller holds its lock. Fails storage_full, storage_unavailable, blob_missing; internal for what is no id. */
 export interface Spool {
-  /** Cuts the file back to `offset`, appends what arrives and syncs it. What arrived before the body
+  /** Cuts the file back to `offset` (the database's, which is the truth), appends what arrives and syncs it. What arrived before the body
    *  broke is kept. The body is left paused, not destroyed. Rejects, with nothing read, when the file cannot be opened or cut, and with
    *  blob_missing when it holds fewer than `offset` bytes. */
-  append(input: AppendInput): Promise<Appended>
+  append(id: string, offset: number, body: Readable, options: AppendOptions): Promise<Appended>
   /** The bytes of `range`, or all. Opened with the first read; errors with blob_missing. Consume or destroy the stream. */
   read(id: string, range?: ByteRange | null): Readable
   /** Where the file is, for a backend that takes it over. */
@@ -119,7 +114,7 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
   }
 
   return {
-    async append({ id, offset, body, max, signal, tap, checkpointEvery = Infinity, checkpoint }) {
+    async append(id, offset, body, { max, signal, tap, checkpoint }) {
       const { fd } = await openAt(id, offset)
       let written = offset
       let durable = offset
@@ -141,9 +136,9 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
           if (tap !== undefined) for (const chunk of batch) tap(chunk)
           await done
           written += bytes
-          if (written - durable < checkpointEvery) return
+          if (checkpoint === undefined || written - durable < checkpoint.every) return
           await makeDurable()
-          await checkpoint?.(durable)
+          await checkpoint.reached(durable)
         },
       })
       step('spool.written')

@@ -45,12 +45,6 @@ export function describeRoutes(routes: readonly Route[], facts: DocumentFacts): 
 }
 
 function describe(route: Route): RouteConfig {
-  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
-  const params = z.object(
-    Object.fromEntries(
-      names.map((name) => [name, z.string().meta({ description: PARAMS[name]?.description ?? name })]),
-    ),
-  )
   return {
     method: route.method.toLowerCase() as RouteConfig['method'],
     path: route.path,
@@ -59,12 +53,21 @@ function describe(route: Route): RouteConfig {
     tags: [route.tag],
     // Either a credential or none: rules may admit anyone, and links carry their own right.
     security: route.open === true ? [] : [{ bearer: [] }, {}],
-    request: {
-      ...(names.length === 0 ? {} : { params }),
-      ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
-      ...(route.body === undefined ? {} : { body: bodyOf(route.body) }),
-    },
+    request: requestOf(route),
     responses: { ...successes(route), ...failures(route) },
+  }
+}
+
+function requestOf(route: Route): NonNullable<RouteConfig['request']> {
+  const names = [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!)
+  const params = names.map(
+    (name) => [name, z.string().meta({ description: PARAMS[name]?.description ?? name })] as const,
+  )
+  const body = route.body === undefined ? undefined : bodyOf(route.body)
+  return {
+    ...(names.length === 0 ? {} : { params: z.object(Object.fromEntries(params)) }),
+    ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
+    ...(body === undefined ? {} : { body }),
   }
 }
 

@@ -100,14 +100,15 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
     }
 
-    /** Bytes and spools that no row speaks of. Young ones may belong to a row written after the scan. */
+    /** Bytes and spools that no row speaks of. A row may have come since the scan; a young unfinished file may still be written. */
     async function checkOrphans(): Promise<void> {
       for (const [name, entry] of found) {
         const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
-        if (entry.modifiedAt > old && isId(id) && (await known(entry.key.slice(0, -id.length - 1), id))) continue
+        const unfinished = entry.key.startsWith('.tmp/')
+        if (unfinished ? entry.modifiedAt > old : await known(entry.key.slice(0, -id.length - 1), id)) continue
         const backend = name.slice(0, name.indexOf(':'))
         if (fix) await blobs.removeEntry(backend, entry)
-        problems.push({ invariant: 'I2', kind: 'orphan_blob', id, detail: `${entry.size} bytes at ${entry.key} in ${backend}`, ...(fix ? { fixed: true } : {}) })
+        problems.push({ invariant: 'I2', kind: unfinished ? 'unfinished_file' : 'orphan_blob', id, detail: `${entry.size} bytes at ${entry.key} in ${backend}`, ...(fix ? { fixed: true } : {}) })
       }
       for (const [id, size] of spooled) {
         if (isId(id) && (await meta.upload(id)) !== null) continue
@@ -117,7 +118,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     }
 
     async function known(bucket: string, id: string): Promise<boolean> {
-      return (await meta.upload(id)) !== null || (await meta.file(bucket, id)) !== null
+      return isId(id) && ((await meta.upload(id)) !== null || (await meta.file(bucket, id)) !== null)
     }
 
     async function stillThere(file: FileRow): Promise<boolean> {

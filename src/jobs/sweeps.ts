@@ -1,7 +1,6 @@
 // The sweep: what died on the way is cleared, in bounded batches, by one process at a time. It never touches an active upload.
 import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
-import { isId } from '../core/ids.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
 import type { Erase } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
@@ -102,8 +101,7 @@ export function createSweep(deps: SweepDeps): Sweep {
       const old = clock.now() - 6 * deps.leaseTime
       for await (const entry of spool.entries()) {
         if (!inTime()) return void (more = true)
-        if (entry.modifiedAt > old && isId(entry.id) && (await meta.upload(entry.id)) !== null) continue
-        if (isId(entry.id) && (await meta.upload(entry.id)) !== null) continue
+        if ((await meta.upload(entry.id)) !== null) continue
         if (!dryRun) await spool.remove(entry.id)
         count.leftovers += 1
       }

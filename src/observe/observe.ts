@@ -22,7 +22,7 @@ export interface Observe {
 
 /** One observer for all rooms; events go to the log and, when counted, to the metrics. */
 export function createObserve(options: ObserveOptions): Observe {
-  const destination = options.destination ?? openDestination({ dest: 1, sync: true })
+  const destination = options.destination ?? openDestination({ dest: 1, sync: false })
   const log = createLog(options.logging, options.clock, destination)
   const metrics = options.metrics.enabled ? createMetrics() : null
   if (metrics === null) return { observer: log, metrics }

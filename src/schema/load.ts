@@ -32,7 +32,7 @@ export function parseSchema(
   if (root === null) return { schema: null, problems: syntax, warnings: [] }
   const problems: Problem[] = []
   const read = schemaShape(root, context).read(root, { path: '', at: { file, line: 1, column: 1 }, problems })
-  const missing = findUnsupported(root, unsupported)
+  const missing = findUnsupported(root, problems, unsupported)
   problems.push(...missing.problems)
   problems.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column)
   problems.push(...danglingBuckets(namesAt(root, ['buckets']), context))

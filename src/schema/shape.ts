@@ -123,14 +123,18 @@ function bucketShape(limits: SchemaLimits) {
 }
 
 function collectionShape(names: FieldNames) {
-  const fields = inspect(map(located(fieldShape(names)), addressNameFault), (all, reading) => {
+  const declared = mapped(map(located(fieldShape(names)), addressNameFault), (all, reading) => {
     const primary = [...all].filter(([, field]) => field.value.primary)
-    if (primary.length === 0) report(reading, 'one field must have primary: true')
-    for (const [name, field] of primary.slice(1))
+    for (const [name, field] of primary.slice(1)) {
       report(under(reading, name, field.at), `a second primary field, after "${primary[0]![0]}"`)
+    }
+    return all
   })
-  const shapeWith = (declared: readonly string[]) => {
-    const columns = refine(list(reference('field', declared)), (columns) =>
+  const fields = inspect(declared, (all, reading) => {
+    if (![...all.values()].some((field) => field.value.primary)) report(reading, 'one field must have primary: true')
+  })
+  const shapeWith = (columnNames: readonly string[]) => {
+    const columns = refine(list(reference('field', columnNames)), (columns) =>
       columns.length === 0
         ? 'must not be empty'
         : new Set(columns).size < columns.length

@@ -367,6 +367,8 @@ describe('a JWKS address', () => {
     ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
     EdDSA: generateKeyPairSync('ed25519'),
   }
+  /** Published without `alg`, as some providers do: only the list of algorithms keeps other ones out. */
+  const bare = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
   let server: Server
   let url = ''
@@ -380,9 +382,10 @@ describe('a JWKS address', () => {
       kid: alg,
       use: 'sig',
     }))
+    const published = [...keys, { ...bare.publicKey.export({ format: 'jwk' }), kid: 'bare' }]
     server = createServer((_, response) => {
       served += 1
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys }))
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ keys: published }))
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -396,7 +399,8 @@ describe('a JWKS address', () => {
   function signed(header: { alg: string; kid?: string }, key: KeyObject, payload: object = GOOD): string {
     const text = `${encode(header)}.${encode(payload)}`
     const ieee = { key, dsaEncoding: 'ieee-p1363' as const }
-    const signature = signBytes(key.asymmetricKeyType === 'ed25519' ? null : 'sha256', Buffer.from(text), ieee)
+    const digest = header.alg.endsWith('512') ? 'sha512' : 'sha256'
+    const signature = signBytes(key.asymmetricKeyType === 'ed25519' ? null : digest, Buffer.from(text), ieee)
     return `${text}.${signature.toString('base64url')}`
   }
   const remote = (jwt: Partial<IdentityDeps['jwt']> = {}) =>
@@ -404,6 +408,11 @@ describe('a JWKS address', () => {
 
   it.each(['RS256', 'ES256', 'EdDSA'] as const)('verifies %s', async (alg) => {
     expect(await remote()(`Bearer ${signed({ alg, kid: alg }, pairs[alg].privateKey)}`)).toMatchObject({ id: 'alice' })
+  })
+  it('verifies with a key published without alg', async () => {
+    expect(await remote()(`Bearer ${signed({ alg: 'RS256', kid: 'bare' }, bare.privateKey)}`)).toMatchObject({
+      id: 'alice',
+    })
   })
   it('is asked once for many tokens', async () => {
     const before = served
@@ -420,6 +429,8 @@ describe('a JWKS address', () => {
       signed({ alg: 'ES256', kid: 'RS256' }, pairs.RS256.privateKey),
       signed({ alg: 'RS512', kid: 'RS256' }, pairs.RS256.privateKey),
       signed({ alg: 'PS256', kid: 'RS256' }, pairs.RS256.privateKey),
+      signed({ alg: 'RS512', kid: 'bare' }, bare.privateKey),
+      signed({ alg: 'EdDSA', kid: 'bare' }, bare.privateKey),
     ]) {
       await expect(identifyRemote(`Bearer ${token}`)).rejects.toThrow(invalid)
     }

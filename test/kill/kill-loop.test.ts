@@ -23,11 +23,16 @@ let seed = SEED % 1_000_000
 
 function orders(): Readonly<Record<string, string>> {
   // Every fourth death comes from outside, at no step in particular.
-  return dice.chance(0.25) ? { KILL_POINT: '' } : { KILL_POINT: dice.pick(POINTS), KILL_COUNT: String(1 + dice.below(12)) }
+  return dice.chance(0.25)
+    ? { KILL_POINT: '' }
+    : { KILL_POINT: dice.pick(POINTS), KILL_COUNT: String(1 + dice.below(12)) }
 }
 
 beforeAll(async () => {
-  server = await startServer({ script: fileURLToPath(new URL('./server-main.ts', import.meta.url)), env: { KILL_LEASE: String(LEASE) } })
+  server = await startServer({
+    script: fileURLToPath(new URL('./server-main.ts', import.meta.url)),
+    env: { KILL_LEASE: String(LEASE) },
+  })
   token = await server.token('A')
 })
 
@@ -64,17 +69,23 @@ async function round(): Promise<void> {
 }
 
 describe(`kill loop (ALYX_KILL_SEED=${SEED})`, () => {
-  it.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))('round %i: what was acknowledged survives', { timeout: 40_000 }, async (i) => {
-    try {
-      await round()
-    } catch (error) {
-      console.error(`round ${i} failed; repeat with ALYX_KILL_SEED=${SEED}\n${server.logs().slice(-4000)}`)
-      throw error
-    }
-  })
+  it.each(Array.from({ length: ROUNDS }, (_, i) => i + 1))(
+    'round %i: what was acknowledged survives',
+    { timeout: 40_000 },
+    async (i) => {
+      try {
+        await round()
+      } catch (error) {
+        console.error(`round ${i} failed; repeat with ALYX_KILL_SEED=${SEED}\n${server.logs().slice(-4000)}`)
+        throw error
+      }
+    },
+  )
 
   it('died at many different steps', () => {
     console.info(`deaths: ${JSON.stringify(Object.fromEntries(fired))}`)
-    expect([...fired.keys()].filter((point) => point !== 'outside').length).toBeGreaterThanOrEqual(Math.min(5, Math.floor(ROUNDS / 4)))
+    expect([...fired.keys()].filter((point) => point !== 'outside').length).toBeGreaterThanOrEqual(
+      Math.min(5, Math.floor(ROUNDS / 4)),
+    )
   })
 })

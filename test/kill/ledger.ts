@@ -63,18 +63,24 @@ export async function readWhole(access: Access, id: string, name: string): Promi
   const answer = await request({ ...access, path: `/api/files/pub/${id}/download` })
   if (answer.status === 404) return null
   const content = contentOfName(name)
-  if (answer.status !== 200) throw new Error(`download of ${id} (${name}): ${answer.status} ${answer.text.slice(0, 300)}`)
+  if (answer.status !== 200)
+    throw new Error(`download of ${id} (${name}): ${answer.status} ${answer.text.slice(0, 300)}`)
   if (answer.body.length !== content.body.length || sha256(answer.body) !== content.checksum)
     throw new Error(`${id} (${name}) is readable with ${answer.body.length} wrong bytes`)
   return true
 }
 
 /** Compares the server with the ledger, then settles in the ledger what a crash had left open. */
-export async function settle(ledger: Ledger, access: Access, sample: (ids: readonly string[]) => readonly string[]): Promise<void> {
+export async function settle(
+  ledger: Ledger,
+  access: Access,
+  sample: (ids: readonly string[]) => readonly string[],
+): Promise<void> {
   const listed = new Map((await listAll(access)).map((file) => [file.id, file]))
   const unknown = [...listed.values()].filter((file) => !ledger.files.has(file.id))
   for (const file of unknown) {
-    if (!ledger.inFlight.has(file.name) && !ledger.resumables.has(file.id)) throw new Error(`${file.id} (${file.name}) appeared though nobody was uploading it`)
+    if (!ledger.inFlight.has(file.name) && !ledger.resumables.has(file.id))
+      throw new Error(`${file.id} (${file.name}) appeared though nobody was uploading it`)
     if ((await readWhole(access, file.id, file.name)) === null) throw new Error(`${file.id} is listed and 404`)
     ledger.files.set(file.id, { name: file.name, fate: 'present' })
     ledger.resumables.delete(file.id)
@@ -84,8 +90,10 @@ export async function settle(ledger: Ledger, access: Access, sample: (ids: reado
   const checked = new Set(sample([...ledger.files.keys()]))
   for (const [id, file] of ledger.files) {
     const there = listed.has(id)
-    if (file.fate === 'present' && !there) throw new Error(`I5: ${id} (${file.name}) was acknowledged and is not listed`)
-    if (file.fate === 'gone' && there) throw new Error(`I5: the delete of ${id} (${file.name}) was acknowledged and it is listed`)
+    if (file.fate === 'present' && !there)
+      throw new Error(`I5: ${id} (${file.name}) was acknowledged and is not listed`)
+    if (file.fate === 'gone' && there)
+      throw new Error(`I5: the delete of ${id} (${file.name}) was acknowledged and it is listed`)
     const certain = file.fate
     if (file.fate === 'leaving') file.fate = there ? 'present' : 'gone'
     if (!checked.has(id) && certain !== 'leaving') continue

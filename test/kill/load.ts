@@ -4,7 +4,7 @@ import { form } from '../support/multipart.ts'
 import type { Chance } from '../support/random.ts'
 import { pause } from '../support/server.ts'
 import { contentOf, contentOfName } from './content.ts'
-import { type Access, type Ledger, listAll, readWhole, type Resumable } from './ledger.ts'
+import { type Access, type Ledger, listAll, type Resumable, readWhole } from './ledger.ts'
 
 const TUS = { 'tus-resumable': '1.0.0' }
 const CHUNK = 20_000
@@ -49,7 +49,12 @@ function size(dice: Chance): number {
 async function putter({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
   const content = contentOf(nextSeed(), size(dice))
   ledger.inFlight.add(content.name)
-  const answer = await request({ ...access, method: 'PUT', path: `/api/files/pub?name=${content.name}`, body: content.body })
+  const answer = await request({
+    ...access,
+    method: 'PUT',
+    path: `/api/files/pub?name=${content.name}`,
+    body: content.body,
+  })
   accept(ledger, content.name, answer.status, answer.text)
 }
 
@@ -74,7 +79,8 @@ const held = new WeakSet<Resumable>()
 async function resumer(options: LoadOptions): Promise<void> {
   const { ledger, dice } = options
   const waiting = [...ledger.resumables.values()].filter((upload) => !held.has(upload))
-  const upload = waiting.length > 0 && (waiting.length > 6 || dice.chance(0.7)) ? dice.pick(waiting) : await create(options)
+  const upload =
+    waiting.length > 0 && (waiting.length > 6 || dice.chance(0.7)) ? dice.pick(waiting) : await create(options)
   held.add(upload)
   try {
     const rounds = 1 + dice.below(6)
@@ -91,7 +97,11 @@ async function create({ ledger, access, dice, nextSeed }: LoadOptions): Promise<
     ...access,
     method: 'POST',
     path: '/api/files/pub/tus',
-    headers: { ...TUS, 'upload-length': String(content.body.length), 'upload-metadata': `filename ${btoa(content.name)}` },
+    headers: {
+      ...TUS,
+      'upload-length': String(content.body.length),
+      'upload-metadata': `filename ${btoa(content.name)}`,
+    },
   })
   if (answer.status !== 201) throw new Broken(`creation of ${content.name}: ${answer.status} ${answer.text}`)
   const path = String(answer.headers.location)
@@ -112,7 +122,8 @@ async function append({ ledger, access }: LoadOptions, upload: Resumable): Promi
     headers: { ...TUS, 'upload-offset': String(upload.offset), 'content-type': 'application/offset+octet-stream' },
     body: piece,
   })
-  if (answer.status !== 204) throw new Broken(`PATCH of ${upload.id} at ${upload.offset}: ${answer.status} ${answer.text}`)
+  if (answer.status !== 204)
+    throw new Broken(`PATCH of ${upload.id} at ${upload.offset}: ${answer.status} ${answer.text}`)
   upload.offset = Number(answer.headers['upload-offset'])
   if (upload.offset !== upload.length) return
   ledger.resumables.delete(upload.id)
@@ -143,7 +154,8 @@ async function reader({ ledger, access, dice }: LoadOptions): Promise<void> {
       throw error
     })
     const after = ledger.files.get(file.id)?.fate
-    if (read === null && before === 'present' && after === 'present') throw new Broken(`${file.id} is 404 while nobody deletes it`)
+    if (read === null && before === 'present' && after === 'present')
+      throw new Broken(`${file.id} is 404 while nobody deletes it`)
     if (read !== null && before === 'gone') throw new Broken(`${file.id} is readable after its delete was acknowledged`)
   }
 }

@@ -222,7 +222,7 @@ describe('schema.yaml on the disk', () => {
 })
 
 it('every example in docs/schema.md that is a whole file has no problem but those it shows', () => {
-  const examples = [...readFileSync('docs/schema.md', 'utf8').matchAll(/```yaml\n(version: 1\n[^]*?)```/g)].map(
+  const examples = [...readFileSync('docs/schema.md', 'utf8').matchAll(/```yaml\n(version: 1\n[\s\S]*?)```/g)].map(
     (match) => match[1]!,
   )
   expect(examples.length).toBeGreaterThan(1)

@@ -1,0 +1,125 @@
+// The benchmark: interleaved rounds of the product and its baseline, medians, ratios and targets. `node bench/run.ts [--quick] [--only NAME] [--durability normal]`
+import { writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { measureMemory, measureStart } from './process-costs.ts'
+import { type Scenario, scenariosOf } from './scenarios.ts'
+import { type Bench, createBench } from './stage.ts'
+
+interface Result {
+  readonly name: string
+  readonly unit: string
+  readonly against: string
+  readonly product: number
+  readonly baseline: number | null
+  readonly ratio: number | null
+  readonly target: string
+  readonly pass: boolean
+  readonly rounds: readonly (readonly [number, number])[]
+}
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    durability: { type: 'string', default: 'full' },
+    rounds: { type: 'string' },
+  },
+})
+if (values.durability !== 'full' && values.durability !== 'normal') throw new Error('--durability is full or normal')
+const durability = values.durability
+const rounds = Number(values.rounds ?? (values.quick ? 3 : 5))
+const big = (values.quick ? 64 : 256) * 1024 * 1024
+const wanted = (name: string): boolean => values.only === undefined || values.only.includes(name)
+
+function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
+}
+
+async function compare(bench: Bench, scenario: Scenario): Promise<Result> {
+  await scenario.prepare?.(bench)
+  const pairs: (readonly [number, number])[] = []
+  // A first pair warms both sides up and is not counted.
+  for (let i = 0; i <= rounds; i++) {
+    const tag = `${scenario.name}-${i}`
+    let product = 0
+    let baseline = 0
+    const first = async (): Promise<void> => void (product = await scenario.product(bench, `${tag}p`))
+    const second = async (): Promise<void> => void (baseline = await scenario.baseline(bench, `${tag}b`))
+    for (const half of i % 2 ? [first, second] : [second, first]) await half()
+    if (i > 0) pairs.push([product, baseline])
+  }
+  const product = median(pairs.map(([p]) => p))
+  const baseline = median(pairs.map(([, b]) => b))
+  const ratio = product / baseline
+  const { name, unit, against, target } = scenario
+  return { name, unit, against, product, baseline, ratio, target: `≥ ${target}`, pass: ratio >= target, rounds: pairs }
+}
+
+function single(name: string, unit: string, value: number, limit: number): Result {
+  return {
+    name,
+    unit,
+    against: '–',
+    product: value,
+    baseline: null,
+    ratio: null,
+    target: `< ${limit}`,
+    pass: value < limit,
+    rounds: [],
+  }
+}
+
+function show(results: readonly Result[]): string {
+  const number = (value: number | null, digits = 1): string =>
+    value === null ? '–' : value.toFixed(value >= 1000 ? 0 : digits)
+  const rows = [
+    ['scenario', 'unit', 'product', 'baseline', 'ratio', 'target', 'verdict', 'against'],
+    ...results.map((r) => [
+      r.name,
+      r.unit,
+      number(r.product),
+      number(r.baseline),
+      number(r.ratio, 2),
+      r.target,
+      r.pass ? 'pass' : 'FAIL',
+      r.against,
+    ]),
+  ]
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
+}
+
+const results: Result[] = []
+const bench = await createBench(durability)
+try {
+  for (const scenario of scenariosOf({ big, seconds: values.quick ? 2 : 4 }).filter(({ name }) => wanted(name))) {
+    process.stderr.write(`${scenario.name} …\n`)
+    results.push(await compare(bench, scenario))
+  }
+} finally {
+  await bench.close()
+}
+if (wanted('start')) {
+  const { milliseconds, idle } = await measureStart(rounds)
+  results.push(single('cold start', 'ms', median(milliseconds), 300), single('idle memory', 'MiB', median(idle), 90))
+}
+if (wanted('memory'))
+  for (const way of ['put', 'multipart'] as const)
+    results.push(single(`memory growth, 4 × ${way}`, 'MiB', await measureMemory(way, big, durability), 64))
+
+process.stdout.write(`${show(results)}\n`)
+writeFileSync(
+  new URL('./results.json', import.meta.url),
+  `${JSON.stringify({ node: process.version, processor: cpus()[0]?.model, processors: cpus().length, memory: totalmem(), durability, rounds, big, results }, null, 2)}\n`,
+)
+if (results.some(({ pass }) => !pass)) process.exitCode = 1
