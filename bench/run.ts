@@ -44,12 +44,10 @@ async function compare(bench: Bench, scenario: Scenario): Promise<Result> {
   // A first pair warms both sides up and is not counted.
   for (let i = 0; i <= rounds; i++) {
     const tag = `${scenario.name}-${i}`
-    let product = 0
-    let baseline = 0
-    const first = async (): Promise<void> => void (product = await scenario.product(bench, `${tag}p`))
-    const second = async (): Promise<void> => void (baseline = await scenario.baseline(bench, `${tag}b`))
-    for (const half of i % 2 ? [first, second] : [second, first]) await half()
-    if (i > 0) pairs.push([product, baseline])
+    const measured = { product: 0, baseline: 0 }
+    for (const side of i % 2 ? (['product', 'baseline'] as const) : (['baseline', 'product'] as const))
+      measured[side] = await scenario[side](bench, `${tag}${side[0]}`)
+    if (i > 0) pairs.push([measured.product, measured.baseline])
   }
   const product = median(pairs.map(([p]) => p))
   const baseline = median(pairs.map(([, b]) => b))

@@ -1,5 +1,5 @@
 // What is measured, against what, and what must come out.
-import { seedId } from './seed.ts'
+import { SEED, seedId } from './seed.ts'
 import type { Bench } from './stage.ts'
 
 const MiB = 1024 * 1024
@@ -23,9 +23,6 @@ interface Sizes {
   /** Seconds of a round of small requests. */
   readonly seconds: number
 }
-
-/** Where and when the seeded rows were "created". */
-export const SEED = { base: Date.parse('2024-01-01T00:00:00Z'), few: 1000, many: 1_000_000 } as const
 
 /** All scenarios. Sizes shrink with --quick. */
 export function scenariosOf({ big, seconds }: Sizes): readonly Scenario[] {
@@ -55,7 +52,8 @@ export function scenariosOf({ big, seconds }: Sizes): readonly Scenario[] {
     return done.requests / done.seconds
   }
   const byId = async (bench: Bench, bucket: string, count: number, tag: string): Promise<number> => {
-    const path = `/api/files/${bucket}/${seedId(SEED.base, Math.floor(count * 0.61))}`
+    const base = bucket === 'many' ? SEED.base + SEED.few : SEED.base
+    const path = `/api/files/${bucket}/${seedId(base, Math.floor(count * 0.61))}`
     const done = await bench.client.run({
       ...bench.product(path),
       kind: 'get',

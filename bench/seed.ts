@@ -2,6 +2,9 @@
 import { createHash } from 'node:crypto'
 import Database from 'better-sqlite3'
 
+/** When the seeded files were "created", and how many there are in the small and in the large bucket. */
+export const SEED = { base: Date.parse('2024-01-01T00:00:00Z'), few: 1000, many: 1_000_000 } as const
+
 /** A UUIDv7 whose time is `base` + n milliseconds and whose tail is n. */
 export function seedId(base: number, n: number): string {
   const time = (base + n).toString(16).padStart(12, '0')

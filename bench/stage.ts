@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { type Client, type Job, startClient, startRaw } from './jobs.ts'
-import { SEED } from './scenarios.ts'
-import { seedFiles } from './seed.ts'
+import { SEED, seedFiles } from './seed.ts'
 
 type Target = Pick<Job, 'port' | 'path' | 'headers'>
 

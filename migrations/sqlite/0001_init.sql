@@ -44,7 +44,9 @@ CREATE UNIQUE INDEX `_alyx_files_path` ON `_alyx_files` (`bucket`,`path`);--> st
 CREATE INDEX `_alyx_files_created` ON `_alyx_files` (`bucket`,`created_at`,`id`);--> statement-breakpoint
 CREATE INDEX `_alyx_files_name` ON `_alyx_files` (`bucket`,`name`,`id`);--> statement-breakpoint
 CREATE INDEX `_alyx_files_size` ON `_alyx_files` (`bucket`,`size`,`id`);--> statement-breakpoint
-CREATE INDEX `_alyx_files_owner` ON `_alyx_files` (`bucket`,`owner_id`,`created_at`,`id`) WHERE owner_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `_alyx_files_owner_created` ON `_alyx_files` (`bucket`,`owner_id`,`created_at`,`id`) WHERE owner_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `_alyx_files_owner_name` ON `_alyx_files` (`bucket`,`owner_id`,`name`,`id`) WHERE owner_id IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `_alyx_files_owner_size` ON `_alyx_files` (`bucket`,`owner_id`,`size`,`id`) WHERE owner_id IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `_alyx_files_expires` ON `_alyx_files` (`expires_at`) WHERE expires_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `_alyx_files_deleting` ON `_alyx_files` (`updated_at`) WHERE state = 'deleting';--> statement-breakpoint
 CREATE TABLE `_alyx_leases` (

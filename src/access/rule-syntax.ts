@@ -22,6 +22,8 @@ export interface RuleShape {
 const LOOPS = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
 /** `bind` can double a value per use; `json` parses text of callers. */
 const REFUSED_FUNCTIONS = new Set(['bind', 'json'])
+/** Of the engine, for language features that are switched off here. */
+const REFUSED_VARIABLES = new Set(['cel', 'optional'])
 const REFUSED_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 const ROOTS = new Set(['auth', 'file', 'request', 'doc', 'new_doc'])
 const SUBJECTS = new Set(['file', 'doc', 'new_doc'])
@@ -38,6 +40,7 @@ export function inspectRule(root: RuleNode, own: boolean): RuleShape {
 
   function visit(node: RuleNode): void {
     if (node.op === 'id') {
+      if (REFUSED_VARIABLES.has(String(node.args))) throw refuse(node, `unknown variable: ${String(node.args)}`)
       if (SUBJECTS.has(String(node.args))) dependsOnSubject = true
       return
     }

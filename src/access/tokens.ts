@@ -1,5 +1,4 @@
 // Minting a JWT: for `alyx token` and for tests. Servers usually receive tokens from an identity provider.
-import { SignJWT } from 'jose'
 import type { Clock } from '../core/clock.ts'
 
 export interface TokenDraft {
@@ -19,6 +18,7 @@ export interface TokenDraft {
 
 /** A JWT (RFC 7519) signed with HS256, with sub, iat and exp. */
 export async function mintToken(draft: TokenDraft): Promise<string> {
+  const { SignJWT } = await import('jose')
   const { role, roles, tenant, email, issuer, audience } = draft
   const now = draft.clock.now()
   const claims = Object.entries({ role, roles, tenant, email, iss: issuer, aud: audience })

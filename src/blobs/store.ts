@@ -97,10 +97,15 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
         return whole ? verifyBytes(bytes, file) : bytes
       }),
 
-    write: (name, key, body, size, signal) =>
-      using(name, 'write', key, async (backend) => ({
-        storedSize: (await backend.put(key, body, { size, signal })).size,
-      })),
+    async write(name, key, body, size, signal) {
+      try {
+        const written = await using(name, 'write', key, (backend) => backend.put(key, body, { size, signal }))
+        return { storedSize: written.size }
+      } catch (error) {
+        body.destroy() // also when there was no backend to do it
+        throw error
+      }
+    },
 
     adopt: (name, key, file) =>
       using(name, 'adopt', key, async (backend) => (await backend.adopt?.(key, file)) ?? false),

@@ -42,9 +42,9 @@ export async function run(argv: readonly string[]): Promise<void> {
   survivePipes()
   const json = argv.includes('--json')
   try {
-    if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-v')) return print(version())
     const { command, parent, rest, words } = await find(argv)
     const args = (command.args ?? {}) as ArgsDef
+    if (command === ROOT && (rest.includes('--version') || rest.includes('-v'))) return print(version())
     if (rest.includes('--help') || rest.includes('-h')) return print(await help(command, parent))
     if (command.subCommands) throw usage(`${words.join(' ')} needs a command`, `${words.join(' ')} --help lists them.`)
     checkArguments(rest, args)

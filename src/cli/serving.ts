@@ -1,6 +1,33 @@
-// Running until somebody says stop: one signal ends gracefully, a second one at once.
+// A server that runs until somebody says stop: one signal ends it gracefully, a second one at once.
 import { constants } from 'node:os'
-import { EXIT } from './exit.ts'
+import { type Alyx, createAlyx, serveAlyx } from '../app.ts'
+import type { Project } from './settings.ts'
+
+export interface Running {
+  readonly alyx: Alyx
+  readonly url: string
+  /** Resolves once requests in flight have ended and the store is closed. */
+  close(): Promise<void>
+}
+
+/** Opens the store and listens. Fails with the store closed again. */
+export async function startServing(project: Project): Promise<Running> {
+  const alyx = await createAlyx(project)
+  try {
+    const server = await serveAlyx(alyx)
+    return {
+      alyx,
+      url: server.url,
+      async close() {
+        await server.close()
+        await alyx.close()
+      },
+    }
+  } catch (error) {
+    await alyx.close()
+    throw error
+  }
+}
 
 /** A terminal and a launcher may both pass on one Ctrl-C; what comes within this many milliseconds is the same signal. */
 const ECHO = 200
@@ -18,18 +45,5 @@ export function untilStopped(stop: () => Promise<void>): Promise<void> {
     }
     process.on('SIGTERM', hear)
     process.on('SIGINT', hear)
-  })
-}
-
-let tidy: (() => void) | null = null
-
-/** Before the process ends by Ctrl-C (exit 130): what the newest caller wants done first. */
-export function onInterrupt(work: () => void): void {
-  const first = tidy === null
-  tidy = work
-  if (!first) return
-  process.once('SIGINT', () => {
-    tidy?.()
-    process.exit(EXIT.interrupted)
   })
 }

@@ -5,7 +5,7 @@ import { stat } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { DetailedError, type FileSource, type HttpRequest, Upload, type UrlStorage } from 'tus-js-client'
 import { type Client, filesPath } from './client.ts'
-import { EXIT, failed, notFound, refused, Stop, unreachable } from './exit.ts'
+import { failed, notFound, refused, Stop, unreachable } from './exit.ts'
 import { uploadFingerprint } from './upload-state.ts'
 
 export interface UploadPlan {
@@ -143,6 +143,7 @@ async function release(plan: UploadPlan, id: string): Promise<void> {
   const path = filesPath(plan.bucket, 'tus', id)
   const headers = { 'tus-resumable': '1.0.0' }
   const answer = await plan.client.call('HEAD', path, { headers })
+  answer.resume()
   if (answer.headers['upload-offset'] !== '0' && !plan.restart) {
     const place = `${plan.bucket}/${plan.path ?? plan.name}`
     throw failed(
@@ -160,7 +161,6 @@ function stopOf(error: Error | DetailedError, origin: string): Stop {
   const answer = error.originalResponse
   if (answer === null) return unreachable(origin, error.causingError ?? error)
   const stop = refused(answer.getStatus(), answer.getBody())
-  return stop.exit === EXIT.notFound
-    ? failed(stop.message, 'The unfinished upload is gone: run the same command again.')
-    : stop
+  if (stop.shown !== 'upload_not_found' && stop.shown !== 'upload_expired') return stop
+  return failed('the server no longer has what was uploaded so far', 'Run the same command again: it begins anew.')
 }

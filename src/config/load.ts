@@ -56,7 +56,11 @@ export function parseConfig(
   const shape = configShape(written)
   const fromEnvironment = overlayEnvironment(written, shape, env, problems)
   const root = substituteVariables(overlayValues(fromEnvironment, shape, overrides, problems), env, problems)
-  const read = configShape(root).read(root, { path: '', at: { file, line: 1, column: 1 }, problems })
+  const found: Problem[] = []
+  const read = configShape(root).read(root, { path: '', at: { file, line: 1, column: 1 }, problems: found })
+  // of a variable that is not set, that its value does not fit is no news
+  const told = new Set(problems.map((problem) => problem.path))
+  problems.push(...found.filter((problem) => problem.path === '' || !told.has(problem.path)))
   problems.push(...findUnsupported(root, problems, unsupported).problems)
   const context = contextOf(root)
   if (problems.length === 0) {

@@ -1,9 +1,10 @@
 // Whether a JWT secret is one that nobody can guess.
 
 const LEAST_BYTES = 32
-/** Words of placeholders, as found in examples; long enough never to come up in a random text. */
+/** Texts made of nothing but these words, and the ready-made secret of a well-known token debugger. */
 const PLACEHOLDER =
-  /changeme|changethis|replaceme|replacewith|yoursecret|yourjwtsecret|your256bitsecret|supersecret|secretsecret|verysecret|examplesecret|secretkey|jwtsecret|password|0123456789abcdef|abcdefghij/
+  /^(secret|super|very|my|your|the|jwt|token|key|password|change|replace|me|this|it|please|example|test|dev)+\d{0,4}$/
+const PUBLISHED = ['astringsecretatleast256bitslong']
 
 /** What is wrong with `auth.jwt.secret`, or null when a server may start with it. The text never holds the secret. */
 export function checkSecret(secret: string | null): string | null {
@@ -11,8 +12,8 @@ export function checkSecret(secret: string | null): string | null {
   if (secret === null || secret === '') return `auth.jwt.secret is not set; ${how}`
   const bytes = Buffer.byteLength(secret)
   if (bytes < LEAST_BYTES) return `auth.jwt.secret has ${bytes} bytes and needs at least ${LEAST_BYTES}; ${how}`
-  if (/^(.{1,16}?)\1+$/s.test(secret)) return `auth.jwt.secret repeats itself; ${how}`
-  return PLACEHOLDER.test(secret.toLowerCase().replace(/[^a-z0-9]/g, ''))
-    ? `auth.jwt.secret is a placeholder that others know; ${how}`
-    : null
+  if (new Set(secret).size === 1) return `auth.jwt.secret is one character repeated; ${how}`
+  const words = secret.toLowerCase().replace(/[^a-z0-9]/g, '')
+  const known = PLACEHOLDER.test(words) || PUBLISHED.includes(words)
+  return known ? `auth.jwt.secret is a placeholder that others know; ${how}` : null
 }

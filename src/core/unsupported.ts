@@ -30,7 +30,7 @@ export const UNSUPPORTED: readonly Unsupported[] = [
 
 /**
  * Finds what a file asks for and would not get, so that nothing is silently ignored.
- * Where one of the `known` problems was already reported, nothing is added.
+ * Where one of the `known` problems was already reported, or below, nothing is added.
  */
 export function findUnsupported(
   root: YamlNode,
@@ -41,7 +41,7 @@ export function findUnsupported(
   const warnings: Problem[] = []
   for (const entry of entries) {
     for (const { node, path } of select(root, entry.path.split('.'), '')) {
-      if (isUnused(node, entry) || known.some((problem) => problem.path === path)) continue
+      if (isUnused(node, entry) || known.some((problem) => `${problem.path}.`.startsWith(`${path}.`))) continue
       const message = entry.warning
         ? 'checked, but not served by this version of Alyx yet'
         : `${asked(node)}not offered by this version of Alyx yet`

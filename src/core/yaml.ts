@@ -161,9 +161,10 @@ class Tree {
         const below = path === '' ? key : `${path}.${key}`
         if (entries.has(key))
           this.#problems.push({ at: keyAt, path: below, message: 'this key is already given above' })
-        const node = pair.value === null ? this.build(null, below, depth) : this.build(pair.value, below, depth + 1)
-        if (!entries.has(key))
-          entries.set(key, { at: keyAt, node: pair.value === null ? { ...node, at: keyAt } : node })
+        const node = this.build(pair.value, below, depth + 1)
+        // where nothing is written, the key is the place to look at
+        const empty = node.kind === 'scalar' && node.value === null && node.text === ''
+        if (!entries.has(key)) entries.set(key, { at: keyAt, node: empty ? { ...node, at: keyAt } : node })
       }
       return { kind: 'map', entries, at }
     }

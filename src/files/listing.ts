@@ -15,6 +15,9 @@ export function createListing(deps: FileDeps): FileService['list'] {
   return async (call, bucketName, input) => {
     const bucket = requireBucket(schema, bucketName)
     const filter = access.listFilter(call, bucket.name)
+    const nothing = { files: [], nextCursor: null, total: input.total ? 0 : null }
+    if (filter.kind === 'none') return nothing
+    if (filter.kind === 'owner' && input.ownerId !== null && input.ownerId !== filter.ownerId) return nothing
     const query: FileQuery = {
       bucket: bucket.name,
       sort: input.sort,
@@ -25,9 +28,6 @@ export function createListing(deps: FileDeps): FileService['list'] {
       mimeType: input.mimeType,
       ownerId: filter.kind === 'owner' ? filter.ownerId : input.ownerId,
       now: timestamp(clock.now()),
-    }
-    if (filter.kind === 'owner' && input.ownerId !== null && input.ownerId !== filter.ownerId) {
-      return { files: [], nextCursor: null, total: input.total ? 0 : null }
     }
     const readable = (file: FileRow): boolean => filter.kind !== 'each' || mayRead(call, file)
     const found = filter.kind === 'each' ? await collect(query, readable) : [...(await meta.list(query))]

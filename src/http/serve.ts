@@ -68,6 +68,8 @@ export async function serveHttp(app: Hono, options: ServeOptions): Promise<HttpS
     },
     serve,
   )
+  // Their size is what counts; node's own limit of 1000 would refuse small ones.
+  server.maxHeadersCount = 4000
   server.on('connection', (socket) => idle.add(socket))
   server.on('checkContinue', (incoming: IncomingMessage, outgoing: ServerResponse) => {
     holdContinue(incoming)

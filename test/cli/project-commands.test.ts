@@ -1,21 +1,18 @@
 // The commands that work on a project without a server: init, check, serve's refusals, token, key, migrate, sweep, doctor.
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProject, type Project } from '../support/project.ts'
 
 let project: Project
-let empty: string
 
 beforeAll(async () => {
   project = await createProject()
-  empty = mkdtempSync(join(tmpdir(), 'alyx-cli-'))
 })
 afterAll(() => {
   project.remove()
-  rmSync(empty, { recursive: true, force: true })
 })
 
 /** A failure on stderr with --json. */
@@ -24,8 +21,7 @@ const errorOf = (stderr: string) =>
 
 describe('alyx init', () => {
   it('writes two files that alyx check finds nothing wrong with, and never writes over them', async () => {
-    const files = ['--config', join(empty, 'alyx.yml'), '--schema', join(empty, 'schema.yaml')]
-    const fresh = await createProject({ env: {} })
+    const fresh = await createProject()
     try {
       rmSync(join(fresh.dir, 'alyx.yml'))
       rmSync(join(fresh.dir, 'schema.yaml'))
@@ -37,10 +33,7 @@ describe('alyx init', () => {
       writeFileSync(join(fresh.dir, 'schema.yaml'), '# mine\n')
       const again = await fresh.run(['init', '--json'])
       expect(again.code).toBe(0)
-      expect(JSON.parse(again.stdout)).toMatchObject({
-        created: [],
-        kept: [files[3], files[1]].map(() => expect.any(String)),
-      })
+      expect(JSON.parse(again.stdout)).toMatchObject({ created: [], kept: [expect.any(String), expect.any(String)] })
       expect(readFileSync(join(fresh.dir, 'schema.yaml'), 'utf8')).toBe('# mine\n')
     } finally {
       fresh.remove()
@@ -88,7 +81,7 @@ describe('alyx serve', () => {
   it.each([
     ['no secret', null],
     ['a short secret', 'only-31-bytes-long-secret-here'],
-    ['an empty secret', ''],
+    ['a secret that everybody knows', 'change-me-change-me-change-me-change-me'],
   ])('does not start with %s, names the key and the variable, and leaves nothing behind', async (_name, secret) => {
     const weak = await createProject({ config: { auth: { jwt: { secret } } } })
     try {
@@ -270,7 +263,7 @@ describe('the command line', () => {
     }
     expect(root.stdout).not.toContain('\x1b')
     expect((await project.run(['key', 'create', '--help'])).stdout).toContain('--scopes')
-    expect((await project.run(['--version'])).stdout).toBe('')
+    expect((await project.run(['--version'])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
   })
 
   it('says that a server is not there with exit code 5', async () => {
@@ -312,7 +305,6 @@ describe('alyx dev', () => {
         .split('\n')
         .find((line) => line.includes('| curl'))!
         .trim()
-      const { execFileSync } = await import('node:child_process')
       const answer = JSON.parse(execFileSync('sh', ['-c', paste], { encoding: 'utf8' })) as {
         owner_id: string
         size: number

@@ -1,6 +1,7 @@
 // ls, put, get, rm, stat and sign against a real server in a process of its own.
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { request } from '../support/http.ts'
@@ -8,6 +9,7 @@ import { seededBytes, sha256 } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
+let state: string
 const bytes = seededBytes(7, 3_000_000)
 
 interface File {
@@ -20,11 +22,15 @@ interface File {
 }
 
 beforeAll(async () => {
-  server = await startServer({ env: { XDG_STATE_HOME: join(process.cwd(), 'node_modules', '.alyx-test-state') } })
+  state = mkdtempSync(join(tmpdir(), 'alyx-state-'))
+  server = await startServer({ env: { XDG_STATE_HOME: state } })
   writeFileSync(join(server.dir, 'three.bin'), bytes)
   writeFileSync(join(server.dir, 'small.txt'), 'small\n')
 })
-afterAll(() => server.stop())
+afterAll(async () => {
+  await server.stop()
+  rmSync(state, { recursive: true, force: true })
+})
 
 const alyx = (...args: string[]) => server.project.run(args)
 async function json<T = File>(...args: string[]): Promise<T> {

@@ -1,4 +1,5 @@
 // alyx.yml and the environment: what they may say, what it means, and what is said about their faults.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: alyx.yml has placeholders of its own
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -177,6 +178,13 @@ describe('the two files together', () => {
   })
 })
 
+it('an S3 endpoint without https on another host is doubtful', () => {
+  const text =
+    'storage: {backends: {s: {type: s3, bucket: b, endpoint: "http://s3.example"}, l: {type: s3, bucket: b, endpoint: "http://127.0.0.1:9"}}}'
+  const { warnings } = parseConfig(text, 'a', {}, {}, [])
+  expect(warnings.map(({ path }) => path)).toEqual(['storage.backends.s.endpoint'])
+})
+
 describe('what is left out', () => {
   it('has the documented defaults', () => {
     expect(withVariables({}, '{}')).toEqual({
@@ -239,6 +247,7 @@ describe('an environment variable', () => {
     ['ALYX_AUTH_JWT_SECRET', '12345', (c) => c.auth.jwt.secret, '12345'],
     ['ALYX_AUTH_JWT_SECRET', 'a$${b}', (c) => c.auth.jwt.secret, 'a$${b}'],
     ['ALYX_AUTH_ADMIN_ROLES', 'admin,ops', (c) => c.auth.adminRoles, ['admin', 'ops']],
+    ['ALYX_AUTH_ADMIN_ROLES', '["a${X}", 7]', (c) => c.auth.adminRoles, ['a${X}', '7']],
     [
       'ALYX_STORAGE_BACKENDS_LOCAL_PATH',
       'elsewhere',
@@ -393,13 +402,17 @@ describe('a JWT secret', () => {
     ['secret', 'secret', /has 6 bytes and needs at least 32/],
     ['changeme', 'changeme', /at least 32/],
     ['31 bytes', 'kJ8s2Lq0vX5nR7tY1wZ4bD6fG9hM3pC', /has 31 bytes/],
-    ['one repeated character', 'a'.repeat(40), /repeats itself/],
-    ['one repeated word', 'secret'.repeat(8), /repeats itself/],
+    ['one repeated character', 'a'.repeat(40), /one character repeated/],
+    ['one repeated word', 'secret'.repeat(8), /placeholder/],
     ['a placeholder', 'change-me-change-me-please-change-me!', /placeholder/],
-    ['another placeholder', 'replace-with-32-random-bytes-or-more', /placeholder/],
+    ['another placeholder', 'a-string-secret-at-least-256-bits-long', /placeholder/],
   ])('of %s is refused', (_, secret, reason) => {
     expect(checkSecret(secret)).toMatch(reason)
     if (secret) expect(checkSecret(secret)).not.toContain(` ${secret}`)
+  })
+
+  it('is judged at once, however long it is', () => {
+    expect(checkSecret(`${'secretme'.repeat(5_000)}!x`)).toBeNull()
   })
 
   it('of 32 random bytes is taken', () => {

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { Upload } from 'tus-js-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { request } from '../support/http.ts'
-import { type Proxy, startProxy } from '../support/proxy.ts'
+import { type CuttingProxy, startProxy } from '../support/proxy.ts'
 import { seededStream, sha256OfSeed } from '../support/random.ts'
 import { pause, startServer, type TestServer } from '../support/server.ts'
 
@@ -28,7 +28,7 @@ buckets:
 `
 
 let server: TestServer
-let proxy: Proxy
+let proxy: CuttingProxy
 let token: string
 let source: string
 let checksum: string

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type DetailedError, Upload, type UploadOptions } from 'tus-js-client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Proxy as Cuttable, startProxy } from '../support/proxy.ts'
+import { type CuttingProxy, startProxy } from '../support/proxy.ts'
 import { seededBytes, seededStream, sha256, sha256OfSeed } from '../support/random.ts'
 import { HTML, PNG } from '../support/samples.ts'
 import { eventually, startServer, type TestServer } from '../support/server.ts'
@@ -99,7 +99,7 @@ async function expectContent(outcome: Outcome, content: Buffer, bucket = 'any', 
 }
 
 /** A proxy in front of the server for the time of `work`. */
-async function throughProxy<T>(work: (proxy: Cuttable) => Promise<T>): Promise<T> {
+async function throughProxy<T>(work: (proxy: CuttingProxy) => Promise<T>): Promise<T> {
   const proxy = await startProxy(server.port)
   try {
     return await work(proxy)

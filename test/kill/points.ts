@@ -12,4 +12,9 @@ export const POINTS = [
   'spool.written',
   'spool.synced',
   'delete.unlinked',
+  'delete.durable',
+  'adopt.linked',
+  'adopt.durable',
+  'advanced',
+  'stored',
 ] as const

@@ -1,7 +1,7 @@
 // A TCP proxy in front of a server, whose connections can be cut at will or after a number of bytes.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
-export interface Proxy {
+export interface CuttingProxy {
   readonly port: number
   /** How many connections were cut so far. */
   readonly cuts: () => number
@@ -13,7 +13,7 @@ export interface Proxy {
 }
 
 /** Listens on a free port and forwards to `targetPort`. A target that is down looks like a connection reset. */
-export async function startProxy(targetPort: number): Promise<Proxy> {
+export async function startProxy(targetPort: number): Promise<CuttingProxy> {
   const open = new Set<Socket>()
   let limit: number | null = null
   let cuts = 0
@@ -66,3 +66,6 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
     },
   }
 }
+
+/** The same under its first name. */
+export type { CuttingProxy as Proxy }

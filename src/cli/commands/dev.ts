@@ -2,19 +2,13 @@
 import { watch } from 'node:fs'
 import { basename, dirname, relative } from 'node:path'
 import { defineCommand } from 'citty'
-import { type Alyx, createAlyx, loadAlyx, serveAlyx } from '../../app.ts'
+import { loadAlyx } from '../../app.ts'
 import { devSecretFile, ensureDevSecret, usableSecret } from '../dev-secret.ts'
 import { firstSteps } from '../first-steps.ts'
 import { GLOBAL } from '../options.ts'
-import { untilStopped } from '../serving.ts'
+import { type Running, startServing, untilStopped } from '../serving.ts'
 import { type Project, problemsOf, projectOf, showWarnings } from '../settings.ts'
 import { note, printError } from '../terminal.ts'
-
-interface Running {
-  readonly alyx: Alyx
-  readonly url: string
-  close(): Promise<void>
-}
 
 export const command = defineCommand({
   meta: {
@@ -61,16 +55,7 @@ async function start(project: Project, json: boolean | undefined): Promise<Runni
   const { problems, warnings } = await loadAlyx(project)
   if (problems.length > 0) throw problemsOf(problems, json)
   showWarnings(warnings)
-  const alyx = await createAlyx(project)
-  const server = await serveAlyx(alyx)
-  return {
-    alyx,
-    url: server.url,
-    async close() {
-      await server.close()
-      await alyx.close()
-    },
-  }
+  return startServing(project)
 }
 
 /** Editors replace files, so the folders are watched. A change that does not load is shown, and the server stays as it is. */

@@ -4,11 +4,15 @@ import type { FileRow, UploadRow } from '../../core/model.ts'
 import { fileRow, SELECT_FILE, SELECT_UPLOAD, type StoredFile, type StoredUpload, uploadRow } from './rows.ts'
 
 /** What the sweeps ask for, with the statement and the index that answers it. */
-export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE state = 'abandoned'
-  OR (expires_at <= @now AND (lease_expires_at IS NULL OR lease_expires_at <= @now))
-  OR (protocol = 'put' AND lease_expires_at <= @now)
-  OR (protocol = 'put' AND lease_expires_at IS NULL)
-  ORDER BY created_at, id LIMIT @limit`
+export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE id IN (
+    SELECT id FROM _alyx_uploads WHERE state = 'abandoned'
+    UNION ALL
+    SELECT id FROM _alyx_uploads WHERE expires_at <= @now AND (lease_expires_at IS NULL OR lease_expires_at <= @now)
+    UNION ALL
+    SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at <= @now
+    UNION ALL
+    SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at IS NULL
+  ) ORDER BY created_at, id LIMIT @limit`
 export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < ? ORDER BY updated_at LIMIT ?`
 export const EXPIRED_FILES = `${SELECT_FILE} WHERE expires_at <= ? AND state = 'ready' ORDER BY expires_at LIMIT ?`
 
