@@ -14,8 +14,8 @@ import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { formatProblem, type Problem } from './core/problem.ts'
 import { createLeases } from './files/leases.ts'
-import type { FileDeps } from './files/lookup.ts'
 import { maxFileSize } from './files/limits.ts'
+import type { FileDeps } from './files/lookup.ts'
 import { createErase } from './files/removal.ts'
 import { createFileService } from './files/service.ts'
 import { openSpool } from './files/spool.ts'
@@ -103,21 +103,9 @@ function load(files: ProjectFiles, observer: Observer = silent): LoadedAlyx & { 
     config: configured.config,
     schema,
     access: judged.access,
-    problems: [...configured.problems, ...described.problems, ...judged.problems, ...publicCaches(schema, judged.access)],
+    problems: [...configured.problems, ...described.problems, ...judged.problems],
     warnings: [...configured.warnings, ...described.warnings],
   }
-}
-
-/** A shared cache may keep only what everybody gets. */
-function publicCaches(schema: Schema | null, access: Access | null): readonly Problem[] {
-  if (schema === null || access === null) return []
-  return [...schema.buckets.values()]
-    .filter((bucket) => bucket.cache.mode === 'public' && !access.isPublic(bucket.name, 'download'))
-    .map((bucket) => ({
-      at: bucket.at,
-      path: `buckets.${bucket.name}.cache`,
-      message: 'public needs the download rule to be exactly "true", and file_security to be off',
-    }))
 }
 
 /** Opens the store and wires the server. Fails config_invalid with every problem of the files, and when the secret is unfit. */
@@ -160,19 +148,38 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   }
   const files = createFileService(deps)
   const sessions = createUploadSessions({ ...deps, spool })
-  const sweep = createSweep({ ...config.cleanup, meta, blobs, spool, erase: createErase(deps), clock, observer, holder, leaseTime })
+  const sweep = createSweep({
+    ...config.cleanup,
+    meta,
+    blobs,
+    spool,
+    erase: createErase(deps),
+    clock,
+    observer,
+    holder,
+    leaseTime,
+  })
   const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
 
   let retired = false
   const ready = async (): Promise<Record<string, boolean>> => {
-    const up = (part: Promise<unknown>): Promise<boolean> => part.then(() => true, () => false)
+    const up = (part: Promise<unknown>): Promise<boolean> =>
+      part.then(
+        () => true,
+        () => false,
+      )
     const [database, stored] = await Promise.all([up(meta.ready()), up(blobs.ready())])
     return { server: !retired, database, storage: stored }
   }
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
   const app = createHttp({
     files,
-    identify: createIdentity({ jwt: config.auth.jwt, adminRoles: config.auth.adminRoles, keyByHash: meta.keyByHash, clock }),
+    identify: createIdentity({
+      jwt: config.auth.jwt,
+      adminRoles: config.auth.adminRoles,
+      keyByHash: meta.keyByHash,
+      clock,
+    }),
     server: config.server,
     rateLimits: config.rateLimits,
     observer,
@@ -188,7 +195,10 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       },
     }),
   })
-  const runner = options.offline === true ? null : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
+  const runner =
+    options.offline === true
+      ? null
+      : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
 
   return {
     app,
@@ -233,13 +243,16 @@ function requireSecret(config: Config, offline: boolean): string {
   const fault = checkSecret(secret)
   if (fault === null && secret !== null) return secret
   if (offline) return 'no link is ever made or checked by a tool that does not serve'
-  throw fail('config_invalid', fault ?? 'auth.jwt.secret is missing', { hint: 'Set ALYX_AUTH_JWT_SECRET to at least 32 random bytes.' })
+  throw fail('config_invalid', fault ?? 'auth.jwt.secret is missing', {
+    hint: 'Set ALYX_AUTH_JWT_SECRET to at least 32 random bytes.',
+  })
 }
 
 async function openBackends(config: Config, observer: Observer): Promise<ReadonlyMap<string, Backend>> {
   const backends = new Map<string, Backend>()
   for (const [name, backend] of config.storage.backends) {
-    if (backend.type !== 'filesystem') throw fail('config_invalid', `storage.backends.${name}: type ${backend.type} is not offered yet`)
+    if (backend.type !== 'filesystem')
+      throw fail('config_invalid', `storage.backends.${name}: type ${backend.type} is not offered yet`)
     backends.set(name, await openFilesystem({ root: backend.path, durability: config.database.durability, observer }))
   }
   return backends

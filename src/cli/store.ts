@@ -10,8 +10,8 @@ export async function withStore<Result>(
   const project = projectOf(files)
   const { config, problems } = await loadAlyx(project)
   if (config === null || problems.length > 0) throw problemsOf(problems, files.json)
-  // What a tool does is its output; the log of a server would only stand between the lines.
-  const alyx = await createAlyx({ ...project, env: { ALYX_LOGGING_LEVEL: 'error', ...project.env }, offline: true })
+  // The log goes to stdout, where the output of a tool belongs to whoever reads it.
+  const alyx = await createAlyx({ ...project, env: { ...project.env, ALYX_LOGGING_LEVEL: 'silent' }, offline: true })
   try {
     return await work(alyx)
   } finally {

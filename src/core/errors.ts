@@ -10,8 +10,14 @@ export const CATALOGUE = {
   invalid_request: { status: 400, hint: 'Correct the request and send it again.' },
   invalid_json: { status: 400, hint: 'Send one JSON value in UTF-8, without duplicate keys.' },
   invalid_query: { status: 400, hint: 'Correct the named query parameter.' },
-  invalid_filename: { status: 400, hint: 'A name has 1 to 255 UTF-8 bytes and no slash, backslash, control or bidi character.' },
-  invalid_path: { status: 400, hint: 'A path has 1 to 1024 UTF-8 bytes in segments joined by "/", none of them "." or "..".' },
+  invalid_filename: {
+    status: 400,
+    hint: 'A name has 1 to 255 UTF-8 bytes and no slash, backslash, control or bidi character.',
+  },
+  invalid_path: {
+    status: 400,
+    hint: 'A path has 1 to 1024 UTF-8 bytes in segments joined by "/", none of them "." or "..".',
+  },
   invalid_metadata: { status: 400, hint: 'Metadata is a JSON object of at most 16 KiB.' },
   invalid_expiry: { status: 400, hint: 'Ask for an expiry between one second and the maximum in details.' },
   validation_failed: { status: 400, hint: 'Correct the fields in details.' },

@@ -56,15 +56,15 @@ export interface PathFacts {
   readonly ext: string
 }
 
-/** Fills `{owner} {name} {id} {bucket} {ext}` and checks the outcome as a path. Values stay one segment each: what would not is
- *  percent-encoded. `.{ext}` vanishes where there is no extension. Fails invalid_path. */
+/** Fills `{owner} {name} {id} {bucket} {ext}` and checks the outcome as a path. `name` is a checked name; the owner
+ *  becomes one segment by percent-encoding what would not. `.{ext}` vanishes where there is no extension. Fails invalid_path. */
 export function fillPathTemplate(template: string, facts: PathFacts): string {
   const values: Readonly<Record<string, string>> = {
     owner: asSegment(facts.owner ?? 'anonymous'),
-    name: asSegment(facts.name),
+    name: facts.name,
     id: facts.id,
     bucket: facts.bucket,
-    ext: asSegment(facts.ext),
+    ext: facts.ext,
   }
   const whole = facts.ext === '' ? template.replaceAll('.{ext}', '') : template
   // One pass: braces inside a value are text.
@@ -80,7 +80,8 @@ export function extensionOf(name: string): string {
 /** Owner ids are whatever the token's issuer chose. */
 function asSegment(value: string): string {
   if (isDots(value)) return value.replaceAll('.', '%2E')
-  return value.replace(/[/\\]|[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, encodeURIComponent)
+  // The percent sign too: different values must stay different.
+  return value.replace(/[/\\%]|[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, encodeURIComponent)
 }
 
 /** A Content-Disposition value (RFC 6266 §4, RFC 8187 §3.2): ASCII for old clients, then UTF-8. Trailing dots and spaces, which some systems

@@ -34,11 +34,20 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
       lastModified: file.updatedAt,
       headers: input.headers,
     })
-    const headers = servingHeaders(file, { operation, cache: bucket.cache, inlinePdf: bucket.inlinePdf })
+    const headers = servingHeaders(file, {
+      operation,
+      cache: bucket.cache,
+      inlinePdf: bucket.inlinePdf,
+      status: decision.status,
+    })
     if (decision.contentRange !== null) headers['content-range'] = decision.contentRange
     if (decision.status === 200 || decision.status === 206) headers['content-length'] = String(decision.length)
     const sends = method === 'GET' && decision.length > 0
-    return { status: decision.status, headers, body: sends ? body(file, decision.range, decision.length, call.signal) : null }
+    return {
+      status: decision.status,
+      headers,
+      body: sends ? body(file, decision.range, decision.length, call.signal) : null,
+    }
   }
 
   function body(file: FileRow, range: ByteRange | null, length: number, signal: AbortSignal): DeliveryBody {

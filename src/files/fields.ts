@@ -27,7 +27,13 @@ export function parseFields(fields: UploadFields, bucket: Bucket, owner: string 
   const name = checkName(fields.name)
   const path =
     fields.path === undefined
-      ? fillPathTemplate(bucket.path, { owner: owner ?? 'anonymous', name, id, bucket: bucket.name, ext: extension(name) })
+      ? fillPathTemplate(bucket.path, {
+          owner: owner ?? 'anonymous',
+          name,
+          id,
+          bucket: bucket.name,
+          ext: extension(name),
+        })
       : fields.path
   return {
     name,
@@ -66,7 +72,8 @@ export function checkMetadata(value: unknown): Metadata {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw fail('invalid_metadata', 'metadata is not a JSON object')
   }
-  if (depth(value) > METADATA_DEPTH) throw fail('invalid_metadata', `metadata is nested deeper than ${METADATA_DEPTH} levels`)
+  if (depth(value) > METADATA_DEPTH)
+    throw fail('invalid_metadata', `metadata is nested deeper than ${METADATA_DEPTH} levels`)
   const bytes = Buffer.byteLength(JSON.stringify(value))
   if (bytes > METADATA_BYTES) {
     throw fail('invalid_metadata', `metadata has ${bytes} bytes`, { details: { limit: METADATA_BYTES, size: bytes } })
@@ -96,9 +103,13 @@ function lifetime(text: string | undefined, bucket: Bucket): number | null {
   const ms = parseLifetime(text)
   const ceiling = max ?? LONGEST_LIFE
   if (ms === null || ms < 1000 || ms > ceiling) {
-    throw fail('invalid_expiry', `expires_in ${JSON.stringify(text.slice(0, 40))} is not between 1 second and the maximum`, {
-      details: { max_seconds: Math.floor(ceiling / 1000) },
-    })
+    throw fail(
+      'invalid_expiry',
+      `expires_in ${JSON.stringify(text.slice(0, 40))} is not between 1 second and the maximum`,
+      {
+        details: { max_seconds: Math.floor(ceiling / 1000) },
+      },
+    )
   }
   return ms
 }
@@ -118,10 +129,13 @@ export function checkExpiresAt(value: string | null, bucket: Bucket, createdAt: 
     if (latest !== null) throw fail('invalid_expiry', `files of bucket ${bucket.name} must expire`, details)
     return null
   }
-  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) ? Date.parse(value) : Number.NaN
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value)
+    ? Date.parse(value)
+    : Number.NaN
   if (Number.isNaN(time)) throw fail('invalid_expiry', 'expires_at is not an RFC 3339 time')
   if (time <= now) throw fail('invalid_expiry', 'expires_at has passed already')
-  if (latest !== null ? time > latest : time > now + LONGEST_LIFE) throw fail('invalid_expiry', 'expires_at is beyond the maximum', details)
+  if (latest !== null ? time > latest : time > now + LONGEST_LIFE)
+    throw fail('invalid_expiry', 'expires_at is beyond the maximum', details)
   return new Date(time).toISOString()
 }
 

@@ -39,13 +39,20 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     await blobs.write(backend, key, body, upload.size, new AbortController().signal)
   }
 
-  async function check(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered): Promise<{ mimeType: string; checksum: string; crc32: number }> {
+  async function check(
+    call: Call,
+    bucket: Bucket,
+    upload: UploadRow,
+    gathered: Gathered,
+  ): Promise<{ mimeType: string; checksum: string; crc32: number }> {
     const mimeType = gathered.mimeType ?? (await sniff(gathered.head, upload.size))
     requireType(bucket, mimeType, null)
     requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
     const { checksum, crc32 } = gathered.digest.copy().finish()
     if (upload.checksum !== null && upload.checksum !== checksum) {
-      throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', { details: { expected: upload.checksum, actual: checksum } })
+      throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', {
+        details: { expected: upload.checksum, actual: checksum },
+      })
     }
     return { mimeType, checksum, crc32 }
   }
@@ -67,10 +74,12 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     async finish(call, bucket, upload, remembered) {
       const size = upload.size!
       const gathered = remembered?.digest.count === size ? remembered : await readBack(upload)
-      const { mimeType, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(async (error: unknown) => {
-        if (isFailure(error) && error.status < 500) await discard(upload)
-        throw error
-      })
+      const { mimeType, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(
+        async (error: unknown) => {
+          if (isFailure(error) && error.status < 500) await discard(upload)
+          throw error
+        },
+      )
       await store(upload)
       observer.event('step', { point: 'stored', id: upload.id })
       const facts = { mimeType, size, originalSize: null, storedSize: size, storedCrc32: crc32, checksum, codecs: [] }
@@ -78,7 +87,9 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
       observer.event('step', { point: 'committed', id: upload.id })
       gathering.drop(upload.id)
       // The file is safe: a spool that will not go is left to the sweep.
-      await spool.remove(upload.id).catch((error: unknown) => observer.event('storage_error', { backend: 'spool', operation: 'remove', error }))
+      await spool
+        .remove(upload.id)
+        .catch((error: unknown) => observer.event('storage_error', { backend: 'spool', operation: 'remove', error }))
       return file
     },
   }

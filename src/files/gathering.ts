@@ -20,7 +20,11 @@ export interface Gathering {
 
 const REMEMBERED = 2000
 
-export const NOTHING_GATHERED: () => Gathered = () => ({ digest: createDigest(), head: Buffer.alloc(0), mimeType: null })
+export const NOTHING_GATHERED: () => Gathered = () => ({
+  digest: createDigest(),
+  head: Buffer.alloc(0),
+  mimeType: null,
+})
 
 export function createGathering(): Gathering {
   const known = new Map<string, Gathered>()
@@ -28,7 +32,9 @@ export function createGathering(): Gathering {
     at(id, offset) {
       if (offset === 0) return NOTHING_GATHERED()
       const gathered = known.get(id)
-      return gathered !== undefined && gathered.digest.count === offset ? { ...gathered, digest: gathered.digest.copy() } : null
+      return gathered !== undefined && gathered.digest.count === offset
+        ? { ...gathered, digest: gathered.digest.copy() }
+        : null
     },
     keep(id, gathered) {
       known.delete(id)

@@ -18,16 +18,26 @@ export interface Leases {
 const ASK_EVERY = 200
 
 /** Renews three times within `leaseTime` ms while anything is kept; idle processes do nothing. */
-export function createLeases(deps: { meta: MetaStore; clock: Clock; observer: Observer; holder: string; leaseTime: number }): Leases {
+export function createLeases(deps: {
+  meta: MetaStore
+  clock: Clock
+  observer: Observer
+  holder: string
+  leaseTime: number
+}): Leases {
   const { meta, clock, observer, holder, leaseTime } = deps
   let kept = 0
   let release: ((id: string) => void) | null = null
   const until = (): string => timestamp(clock.now() + leaseTime)
-  const report = (error: unknown): void => observer.event('storage_error', { backend: 'database', operation: 'lease', error })
+  const report = (error: unknown): void =>
+    observer.event('storage_error', { backend: 'database', operation: 'lease', error })
 
-  const beat = setInterval(() => {
-    if (kept > 0) meta.renew(holder, until()).catch(report)
-  }, Math.max(50, leaseTime / 3))
+  const beat = setInterval(
+    () => {
+      if (kept > 0) meta.renew(holder, until()).catch(report)
+    },
+    Math.max(50, leaseTime / 3),
+  )
   beat.unref()
   const ask = setInterval(() => {
     if (kept === 0 || release === null) return

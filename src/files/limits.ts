@@ -1,7 +1,8 @@
 // What bounds an upload: ceilings, reservations and the two moments at which its rule and type are judged.
+
+import type { Access } from '../access/decide.ts'
 import { fail } from '../core/errors.ts'
 import type { Call, OwnRules } from '../core/model.ts'
-import type { Access } from '../access/decide.ts'
 import type { Ceilings, Reservation } from '../meta/store.ts'
 import type { Bucket } from '../schema/model.ts'
 import { allows } from './sniff.ts'
@@ -71,12 +72,19 @@ export function requireCreate(access: Access, call: Call, bucket: Bucket, facts:
     request: call.request,
   }
   const source = bucket.rules.create?.source ?? ''
-  const unknown = (facts.size === null && /\bsize\b/.test(source)) || (facts.mimeType === null && /\bmime_type\b/.test(source))
+  const unknown =
+    (facts.size === null && /\bsize\b/.test(source)) || (facts.mimeType === null && /\bmime_type\b/.test(source))
   if (!unknown) access.require(request)
 }
 
 /** A caller who sets a file's own rules must hold the update right on it. Returns the compiled-and-accepted rules. */
-export function requireOwnRules(access: Access, call: Call, bucket: Bucket, facts: DraftFacts, rules: unknown): OwnRules | null {
+export function requireOwnRules(
+  access: Access,
+  call: Call,
+  bucket: Bucket,
+  facts: DraftFacts,
+  rules: unknown,
+): OwnRules | null {
   if (rules === null || rules === undefined) return null
   if (!bucket.fileSecurity) {
     throw fail('invalid_request', `bucket ${bucket.name} has no file_security: its files carry no rules of their own`)

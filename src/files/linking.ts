@@ -3,8 +3,8 @@ import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
 import { parseLifetime } from './fields.ts'
-import type { FileService, Link, LinkOperation } from './model.ts'
 import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
+import type { FileService, Link, LinkOperation } from './model.ts'
 
 export function createLinking(deps: FileDeps): Pick<FileService, 'sign' | 'signMany' | 'revokeLinks'> {
   const { access, links, meta, clock, signedUrls } = deps
@@ -13,16 +13,27 @@ export function createLinking(deps: FileDeps): Pick<FileService, 'sign' | 'signM
     if (expiry === null) return signedUrls.defaultExpiry
     const ms = parseLifetime(expiry)
     if (ms === null || ms < 1000 || ms > signedUrls.maxExpiry) {
-      throw fail('invalid_expiry', `expiry ${JSON.stringify(expiry.slice(0, 40))} is not between 1 second and the maximum`, {
-        details: { max_seconds: Math.floor(signedUrls.maxExpiry / 1000) },
-      })
+      throw fail(
+        'invalid_expiry',
+        `expiry ${JSON.stringify(expiry.slice(0, 40))} is not between 1 second and the maximum`,
+        {
+          details: { max_seconds: Math.floor(signedUrls.maxExpiry / 1000) },
+        },
+      )
     }
     return ms
   }
 
   function mint(call: Call, file: FileRow, operation: LinkOperation, ms: number): Link {
     const expiresAt = clock.now() + ms
-    const token = links.mint({ fileId: file.id, bucket: file.bucket, operation, expiresAt, userId: call.caller.id, epoch: file.linkEpoch })
+    const token = links.mint({
+      fileId: file.id,
+      bucket: file.bucket,
+      operation,
+      expiresAt,
+      userId: call.caller.id,
+      epoch: file.linkEpoch,
+    })
     return {
       url: `${deps.publicUrl}/api/files/${file.bucket}/${file.id}/${operation}?token=${token}`,
       token,

@@ -4,8 +4,8 @@ import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { Call, FileRow } from '../core/model.ts'
 import type { FileQuery, SortField } from '../meta/store.ts'
-import type { FileService, ListInput } from './model.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
+import type { FileService, ListInput } from './model.ts'
 
 type Position = NonNullable<FileQuery['after']>
 
@@ -42,7 +42,8 @@ export function createListing(deps: FileDeps): FileService['list'] {
 
   function mayRead(call: Call, file: FileRow): boolean {
     const { caller, request } = call
-    return access.decide({ caller, operation: 'read', bucket: file.bucket, file, ownRules: file.rules, request }).allowed
+    return access.decide({ caller, operation: 'read', bucket: file.bucket, file, ownRules: file.rules, request })
+      .allowed
   }
 
   /** Reads on until `query.limit` readable files are found or none are left. */
@@ -65,7 +66,10 @@ export function createListing(deps: FileDeps): FileService['list'] {
 }
 
 /** Every row of a query in order, in batches, giving other requests their turn between them. */
-async function* walk(list: (query: FileQuery) => Promise<readonly FileRow[]>, query: FileQuery): AsyncGenerator<FileRow> {
+async function* walk(
+  list: (query: FileQuery) => Promise<readonly FileRow[]>,
+  query: FileQuery,
+): AsyncGenerator<FileRow> {
   const limit = 500
   let after = query.after
   for (;;) {

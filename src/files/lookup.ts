@@ -40,7 +40,11 @@ export function isVisible(file: FileRow, clock: Clock): boolean {
 }
 
 /** Fails: bucket_not_found, file_not_found. */
-export async function findFile(deps: Pick<FileDeps, 'schema' | 'meta' | 'clock'>, bucket: string, id: string): Promise<FileRow> {
+export async function findFile(
+  deps: Pick<FileDeps, 'schema' | 'meta' | 'clock'>,
+  bucket: string,
+  id: string,
+): Promise<FileRow> {
   requireBucket(deps.schema, bucket)
   const file = isId(id) ? await deps.meta.file(bucket, id) : null
   if (file === null || !isVisible(file, deps.clock)) throw fail('file_not_found', 'there is no such file')
@@ -49,5 +53,12 @@ export async function findFile(deps: Pick<FileDeps, 'schema' | 'meta' | 'clock'>
 
 /** Asks the rules about an existing file. Fails: unauthenticated, forbidden. */
 export function requireFile(access: Access, call: Call, operation: Operation, file: FileRow): void {
-  access.require({ caller: call.caller, operation, bucket: file.bucket, file, ownRules: file.rules, request: call.request })
+  access.require({
+    caller: call.caller,
+    operation,
+    bucket: file.bucket,
+    file,
+    ownRules: file.rules,
+    request: call.request,
+  })
 }

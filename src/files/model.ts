@@ -105,7 +105,9 @@ export interface Link {
   readonly expiresAt: string
 }
 
-export type BulkLink = ({ readonly id: string } & Link) | { readonly id: string; readonly error: { readonly code: string; readonly message: string } }
+export type BulkLink =
+  | ({ readonly id: string } & Link)
+  | { readonly id: string; readonly error: { readonly code: string; readonly message: string } }
 
 export interface BucketView {
   readonly name: string
@@ -131,7 +133,13 @@ export interface FileService {
   open(call: Call, input: OpenInput): Promise<Delivery>
   /** `expiry`: text such as `15m` or seconds; null = the default. */
   sign(call: Call, bucket: string, id: string, expiry: string | null, operation: string | null): Promise<Link>
-  signMany(call: Call, bucket: string, ids: readonly string[], expiry: string | null, operation: string | null): Promise<readonly BulkLink[]>
+  signMany(
+    call: Call,
+    bucket: string,
+    ids: readonly string[],
+    expiry: string | null,
+    operation: string | null,
+  ): Promise<readonly BulkLink[]>
   revokeLinks(call: Call, bucket: string, id: string): Promise<void>
 }
 

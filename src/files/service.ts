@@ -48,7 +48,12 @@ export function createFileService(deps: FileDeps): FileService {
     async update(call, bucket, id, update) {
       const file = await findFile(deps, bucket, id)
       requireFile(access, call, 'update', file)
-      return meta.update(bucket, id, checkUpdate(deps, requireBucket(schema, bucket), file, update), timestamp(clock.now()))
+      return meta.update(
+        bucket,
+        id,
+        checkUpdate(deps, requireBucket(schema, bucket), file, update),
+        timestamp(clock.now()),
+      )
     },
 
     async removeMany(call, bucket, ids) {
@@ -78,7 +83,9 @@ function checkUpdate(deps: FileDeps, bucket: Bucket, file: FileRow, update: File
     ...(name === undefined ? {} : { name: checkName(name) }),
     ...(path === undefined ? {} : { path: checkPath(path) }),
     ...(metadata === undefined ? {} : { metadata: checkMetadata(metadata) }),
-    ...(expiresAt === undefined ? {} : { expiresAt: checkExpiresAt(expiresAt, bucket, file.createdAt, deps.clock.now()) }),
+    ...(expiresAt === undefined
+      ? {}
+      : { expiresAt: checkExpiresAt(expiresAt, bucket, file.createdAt, deps.clock.now()) }),
     ...(rules === undefined ? {} : { rules: rules === null ? null : deps.access.checkOwnRules(bucket.name, rules) }),
   }
 }

@@ -16,8 +16,8 @@ import {
   requireSize,
   requireType,
 } from './limits.ts'
-import type { FileService, UploadInput } from './model.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
+import type { FileService, UploadInput } from './model.ts'
 import { sniff } from './sniff.ts'
 
 export function createUpload(deps: FileDeps): FileService['upload'] {
@@ -109,7 +109,9 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       const { checksum, crc32 } = digest.finish()
       requireCreate(access, call, bucket, { ...draft, mimeType, size: digest.count })
       if (fields.checksum !== null && fields.checksum !== checksum) {
-        throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', { details: { expected: fields.checksum, actual: checksum } })
+        throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', {
+          details: { expected: fields.checksum, actual: checksum },
+        })
       }
       return { mimeType, size: digest.count, originalSize: null, storedSize, storedCrc32: crc32, checksum, codecs: [] }
     }

@@ -54,7 +54,12 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
   }
 
   /** Runs `work` as the only writer of the upload, in this process and in all others. */
-  async function alone<T>(call: Call, bucket: string, id: string, work: (found: Found, turn: Turn) => Promise<T>): Promise<T> {
+  async function alone<T>(
+    call: Call,
+    bucket: string,
+    id: string,
+    work: (found: Found, turn: Turn) => Promise<T>,
+  ): Promise<T> {
     await find(call, bucket, id) // strangers must not even be able to wait here
     const turn = await turns.enter(id)
     const release = leases.keep()
@@ -82,7 +87,13 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
   }
 
   /** Takes in what the body brings, then either moves the offset or finishes. */
-  async function take(call: Call, bucket: Bucket, upload: UploadRow, input: AppendInput, turn: Turn): Promise<UploadStatus> {
+  async function take(
+    call: Call,
+    bucket: Bucket,
+    upload: UploadRow,
+    input: AppendInput,
+    turn: Turn,
+  ): Promise<UploadStatus> {
     const size = upload.size!
     let gathered: Gathered | null = gathering.at(upload.id, upload.offset)
     let verdict: Promise<string> | null = null
@@ -143,7 +154,16 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
       const ownerId = call.caller.id
       const fields = parseFields(draft.fields, bucket, ownerId, id)
       const createdAt = now()
-      const facts = { id, name: fields.name, path: fields.path, size: draft.size, mimeType: null, ownerId, metadata: fields.metadata, createdAt }
+      const facts = {
+        id,
+        name: fields.name,
+        path: fields.path,
+        size: draft.size,
+        mimeType: null,
+        ownerId,
+        metadata: fields.metadata,
+        createdAt,
+      }
       requireCreate(access, call, bucket, facts)
       const rules = requireOwnRules(access, call, bucket, facts, fields.rules)
       requireSize(bucket, maxFileSize(bucket, deps.uploads.maxFileSize), draft.size)
@@ -172,13 +192,18 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
         { need: draft.size, want: draft.size },
       )
       observer.event('step', { point: 'claimed', id })
-      if (draft.size === 0) return alone(call, bucket.name, id, async () => finished(await finish(call, bucket, upload, gathering.at(id, 0))))
+      if (draft.size === 0)
+        return alone(call, bucket.name, id, async () =>
+          finished(await finish(call, bucket, upload, gathering.at(id, 0))),
+        )
       return statusOf(upload)
     },
 
     status: (call, bucketName, id) => {
       requireBucket(schema, bucketName)
-      return alone(call, bucketName, id, async (found) => (found.upload === null ? finished(found.file) : statusOf(found.upload)))
+      return alone(call, bucketName, id, async (found) =>
+        found.upload === null ? finished(found.file) : statusOf(found.upload),
+      )
     },
 
     async append(call, input) {
@@ -215,7 +240,14 @@ function owns(call: Call, ownerId: string | null): boolean {
 }
 
 function statusOf(upload: UploadRow): UploadStatus {
-  return { id: upload.id, name: upload.name, offset: upload.offset, length: upload.size!, expiresAt: upload.expiresAt, file: null }
+  return {
+    id: upload.id,
+    name: upload.name,
+    offset: upload.offset,
+    length: upload.size!,
+    expiresAt: upload.expiresAt,
+    file: null,
+  }
 }
 
 function finished(file: FileRow): UploadStatus {
@@ -223,7 +255,9 @@ function finished(file: FileRow): UploadStatus {
 }
 
 function tooLong(length: number, more: number, offset: number): Error {
-  return fail('body_too_large', `${more} bytes at ${offset} go past the length of ${length}`, { details: { limit: length - offset, size: more } })
+  return fail('body_too_large', `${more} bytes at ${offset} go past the length of ${length}`, {
+    details: { limit: length - offset, size: more },
+  })
 }
 
 function interrupted(cause: unknown): Error {

@@ -57,7 +57,10 @@ export function createHttp(deps: HttpDeps): Hono {
       ready: deps.ready,
       metrics: metrics === null ? null : () => metrics.render(),
       document() {
-        document ??= described()
+        document ??= described().catch((error: unknown) => {
+          document = null
+          throw error
+        })
         return document
       },
     }),

@@ -69,7 +69,12 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       const size = spooled.get(upload.id)
       spooled.delete(upload.id)
       if (upload.state === 'open' && upload.offset > (size ?? 0)) {
-        problems.push({ invariant: 'I7', kind: 'spool_short', id: upload.id, detail: `offset ${upload.offset}, spool ${size ?? 'missing'}` })
+        problems.push({
+          invariant: 'I7',
+          kind: 'spool_short',
+          id: upload.id,
+          detail: `offset ${upload.offset}, spool ${size ?? 'missing'}`,
+        })
       }
     }
 
@@ -78,10 +83,14 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       const detail = `counter ${JSON.stringify(counter)}, sum ${JSON.stringify(sum)}`
       problems.push({ invariant: 'I3', kind: 'counter_drift', id: scope, detail, ...(fix ? { fixed: true } : {}) })
     }
-    for (const detail of await meta.integrity()) problems.push({ invariant: 'I8', kind: 'database', id: 'database', detail })
+    for (const detail of await meta.integrity())
+      problems.push({ invariant: 'I8', kind: 'database', id: 'database', detail })
     return { ok: problems.every((problem) => problem.fixed), problems, files, uploads, bytes }
 
-    async function examine(file: FileRow, blob: BlobEntry | null | undefined): Promise<{ kind: string; detail: string } | null> {
+    async function examine(
+      file: FileRow,
+      blob: BlobEntry | null | undefined,
+    ): Promise<{ kind: string; detail: string } | null> {
       if (blob === undefined) return { kind: 'blob_missing', detail: `no bytes at ${file.key} in ${file.backend}` }
       if (blob !== null && blob.size !== file.storedSize) {
         return { kind: 'size_differs', detail: `row says ${file.storedSize} bytes, ${file.backend} holds ${blob.size}` }
@@ -92,8 +101,12 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     async function readWhole(file: FileRow): Promise<{ kind: string; detail: string } | null> {
       try {
         const hash = createHash('sha256')
-        if (file.size > 0) for await (const chunk of await blobs.read(file, null, new AbortController().signal)) hash.update(chunk as Buffer)
-        return hash.digest('hex') === file.checksum ? null : { kind: 'checksum_differs', detail: 'the bytes are not those of the checksum' }
+        if (file.size > 0)
+          for await (const chunk of await blobs.read(file, null, new AbortController().signal))
+            hash.update(chunk as Buffer)
+        return hash.digest('hex') === file.checksum
+          ? null
+          : { kind: 'checksum_differs', detail: 'the bytes are not those of the checksum' }
       } catch (error) {
         if (!isFailure(error)) throw error
         return { kind: error.code, detail: error.message }
@@ -108,12 +121,24 @@ export function createDoctor(deps: DoctorDeps): Doctor {
         if (unfinished ? entry.modifiedAt > old : await known(entry.key.slice(0, -id.length - 1), id)) continue
         const backend = name.slice(0, name.indexOf(':'))
         if (fix) await blobs.removeEntry(backend, entry)
-        problems.push({ invariant: 'I2', kind: unfinished ? 'unfinished_file' : 'orphan_blob', id, detail: `${entry.size} bytes at ${entry.key} in ${backend}`, ...(fix ? { fixed: true } : {}) })
+        problems.push({
+          invariant: 'I2',
+          kind: unfinished ? 'unfinished_file' : 'orphan_blob',
+          id,
+          detail: `${entry.size} bytes at ${entry.key} in ${backend}`,
+          ...(fix ? { fixed: true } : {}),
+        })
       }
       for (const [id, size] of spooled) {
         if (isId(id) && (await meta.upload(id)) !== null) continue
         if (fix) await spool.remove(id)
-        problems.push({ invariant: 'I7', kind: 'orphan_spool', id, detail: `${size} bytes`, ...(fix ? { fixed: true } : {}) })
+        problems.push({
+          invariant: 'I7',
+          kind: 'orphan_spool',
+          id,
+          detail: `${size} bytes`,
+          ...(fix ? { fixed: true } : {}),
+        })
       }
     }
 
@@ -143,7 +168,9 @@ function take(found: Map<string, BlobEntry>, row: FileRow | UploadRow): BlobEntr
   return entry
 }
 
-async function* scan<T extends { readonly id: string }>(read: (afterId: string, limit: number) => Promise<readonly T[]>): AsyncGenerator<T> {
+async function* scan<T extends { readonly id: string }>(
+  read: (afterId: string, limit: number) => Promise<readonly T[]>,
+): AsyncGenerator<T> {
   for (let after = ''; ; ) {
     const rows = await read(after, BATCH)
     yield* rows

@@ -115,8 +115,14 @@ export function createSweep(deps: SweepDeps): Sweep {
         await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
         // A deletion younger than this may still be going on in another process.
         const stuck = timestamp(started - 3 * deps.leaseTime)
-        await drain(() => meta.stuckDeletions(stuck, deps.batchSize), (file) => clearFile(file, 'deletions'))
-        await drain(() => meta.expiredFiles(now(), deps.batchSize), (file) => clearFile(file, 'expired'))
+        await drain(
+          () => meta.stuckDeletions(stuck, deps.batchSize),
+          (file) => clearFile(file, 'deletions'),
+        )
+        await drain(
+          () => meta.expiredFiles(now(), deps.batchSize),
+          (file) => clearFile(file, 'expired'),
+        )
         await clearLeftovers()
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)

@@ -34,7 +34,8 @@ export function createThread<V extends Verbs>(
   let closing: Promise<void> | null = null
 
   const start = (): Worker => {
-    const started = new Worker(script, { workerData: settings, name: `alyx-${entry}` })
+    // Flags of the main program, such as --input-type, would be refused or mean something else in there.
+    const started = new Worker(script, { workerData: settings, name: `alyx-${entry}`, execArgv: [] })
     let cause: unknown
     // Only a call that waits keeps the process alive.
     started.unref()

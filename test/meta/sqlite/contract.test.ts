@@ -1,4 +1,4 @@
-// SQLite runs the contract of MetaStore, in both durabilities.
+// SQLite runs the contract of MetaStore.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,11 +6,10 @@ import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { metaStoreContract } from '../../contract/meta-store.ts'
 
-for (const durability of ['full', 'normal'] as const)
-  metaStoreContract(`SQLite (${durability})`, async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'alyx-meta-'))
-    return {
-      connect: () => openSqlite({ file: join(directory, 'data', 'alyx.db'), durability, observer: silent }),
-      remove: () => rm(directory, { recursive: true }),
-    }
-  })
+metaStoreContract('SQLite', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'alyx-meta-'))
+  return {
+    connect: () => openSqlite({ file: join(directory, 'data', 'alyx.db'), durability: 'full', observer: silent }),
+    remove: () => rm(directory, { recursive: true }),
+  }
+})
