@@ -1,18 +1,17 @@
 // Wires everything and owns nothing: from two files to a Hono app, a store and its jobs. What `import { createAlyx }` gives.
 import { createRequire } from 'node:module'
 import type { Hono } from 'hono'
-import { type Access, createAccess } from './access/decide.ts'
+import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
 import type { Backend } from './blobs/backend.ts'
 import { openFilesystem } from './blobs/filesystem.ts'
 import { createBlobStore } from './blobs/store.ts'
-import { checkSecret, environment, loadConfig, type Overrides } from './config/load.ts'
+import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
-import { formatProblem, type Problem } from './core/problem.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
@@ -29,28 +28,11 @@ import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import { openSqlite } from './meta/sqlite/open.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
-import { type Observer, silent } from './observe/observer.ts'
-import { loadSchema } from './schema/load.ts'
+import type { Observer } from './observe/observer.ts'
+import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import type { Schema } from './schema/model.ts'
 
-export interface ProjectFiles {
-  /** Default `./schema.yaml`. */
-  readonly schemaFile?: string
-  /** Default `./alyx.yml`; paths in it are relative to it. */
-  readonly configFile?: string
-  /** Default: the environment of the process. */
-  readonly env?: Readonly<Record<string, string | undefined>>
-  /** Values by dotted path that win over file and environment: `{ 'auth.jwt.secret': '…' }`. */
-  readonly overrides?: Overrides
-}
-
-export interface LoadedAlyx {
-  /** Null when alyx.yml has problems. */
-  readonly config: Config | null
-  readonly schema: Schema | null
-  readonly problems: readonly Problem[]
-  readonly warnings: readonly Problem[]
-}
+export { type LoadedAlyx, loadAlyx, type ProjectFiles }
 
 export interface AlyxOptions extends ProjectFiles {
   /** Hears every event beside log and metrics. */
@@ -88,33 +70,10 @@ export interface Serving {
 
 const LEASE_TIME = 20_000
 
-/** Reads and understands both files, rules compiled. Never throws for what is wrong in them: it is all in `problems`. */
-export async function loadAlyx(files: ProjectFiles = {}): Promise<LoadedAlyx> {
-  const { config, schema, problems, warnings } = load(files)
-  return { config, schema, problems, warnings }
-}
-
-function load(files: ProjectFiles, observer: Observer = silent): LoadedAlyx & { readonly access: Access | null } {
-  const configured = loadConfig(files.configFile ?? 'alyx.yml', files.env ?? environment(), files.overrides)
-  const described = loadSchema(files.schemaFile ?? 'schema.yaml', configured.context)
-  const { schema } = described
-  const judged = schema === null ? { access: null, problems: [] } : createAccess({ ...schema, observer })
-  return {
-    config: configured.config,
-    schema,
-    access: judged.access,
-    problems: [...configured.problems, ...described.problems, ...judged.problems],
-    warnings: [...configured.warnings, ...described.warnings],
-  }
-}
-
 /** Opens the store and wires the server. Fails config_invalid with every problem of the files, and when the secret is unfit. */
 export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const clock = options.clock ?? systemClock
-  const first = load(options)
-  if (first.config === null || first.schema === null || first.problems.length > 0) throw invalid(first.problems)
-  const config = first.config
-  const schema = first.schema
+  const { config, schema } = requireProject(options)
   const secret = requireSecret(config, options.offline === true)
 
   const observe = createObserve({ logging: config.logging, metrics: config.metrics, clock })
@@ -231,10 +190,6 @@ export async function serveAlyx(alyx: Alyx): Promise<Serving> {
       return server.close()
     },
   }
-}
-
-function invalid(problems: readonly Problem[]): Error {
-  return fail('config_invalid', problems.map(formatProblem).join('\n'), { details: { problems: problems.length } })
 }
 
 /** Links are signed with keys made from it, so it is needed where tokens come by JWKS too. */

@@ -17,6 +17,7 @@ const FLOORS = [
   ['files'],
   ['records', 'shares', 'jobs'],
   ['http', 'codegen'],
+  ['project.ts'],
   ['app.ts'],
   ['cli', 'index.ts'],
 ]

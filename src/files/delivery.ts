@@ -9,6 +9,7 @@ import { entityTag, servingHeaders } from './serving-headers.ts'
 /** Bodies up to this size are read in one piece. */
 const ONE_PIECE = 256 * 1024
 
+/** The verb `open`; see FileService. */
 export function createDeliveries(deps: FileDeps): FileService['open'] {
   const { schema, access, blobs, links, clock } = deps
 

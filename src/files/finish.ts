@@ -17,6 +17,7 @@ export interface Finish {
   discard(upload: UploadRow): Promise<void>
 }
 
+/** Wires the end of resumable uploads. */
 export function createFinish(deps: FileDeps & { readonly spool: Spool }, gathering: Gathering): Finish {
   const { meta, blobs, access, clock, observer, spool } = deps
 

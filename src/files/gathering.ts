@@ -20,12 +20,14 @@ export interface Gathering {
 
 const REMEMBERED = 2000
 
+/** The state at offset 0. */
 export const NOTHING_GATHERED: () => Gathered = () => ({
   digest: createDigest(),
   head: Buffer.alloc(0),
   mimeType: null,
 })
 
+/** An empty memory of at most 2,000 uploads. */
 export function createGathering(): Gathering {
   const known = new Map<string, Gathered>()
   return {

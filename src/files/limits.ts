@@ -10,6 +10,7 @@ import { allows } from './sniff.ts'
 /** Bytes added to a reservation at a time while the length is unknown. */
 const STEP = 8 * 1024 * 1024
 
+/** Bytes one file of the bucket may have; the schema guarantees that one of the two is given. */
 export function maxFileSize(bucket: Bucket, fallback: number | null): number {
   const limit = bucket.maxFileSize ?? fallback
   if (limit === null) throw fail('internal', `bucket ${bucket.name} has no max_file_size`)
@@ -25,6 +26,7 @@ export function requireSize(bucket: Bucket, limit: number, size: number): void {
   })
 }
 
+/** Fails file_type_not_allowed; `declared` is shown, never believed. */
 export function requireType(bucket: Bucket, detected: string, declared: string | null): void {
   if (allows(bucket.allowedTypes, detected)) return
   throw fail('file_type_not_allowed', `bucket ${bucket.name} does not take ${detected}`, {
@@ -32,6 +34,7 @@ export function requireType(bucket: Bucket, detected: string, declared: string |
   })
 }
 
+/** What a claim in this bucket may not exceed. */
 export function ceilings(bucket: Bucket, openUploads: number | null): Ceilings {
   return { bucketTotal: bucket.maxTotalSize, openUploads }
 }

@@ -6,6 +6,7 @@ import { parseLifetime } from './fields.ts'
 import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
 import type { FileService, Link, LinkOperation } from './model.ts'
 
+/** The verbs of signed links; see FileService. */
 export function createLinking(deps: FileDeps): Pick<FileService, 'sign' | 'signMany' | 'revokeLinks'> {
   const { access, links, meta, clock, signedUrls } = deps
 

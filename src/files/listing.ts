@@ -9,6 +9,7 @@ import type { FileService, ListInput } from './model.ts'
 
 type Position = NonNullable<FileQuery['after']>
 
+/** The verb `list`; see FileService. */
 export function createListing(deps: FileDeps): FileService['list'] {
   const { schema, meta, access, clock } = deps
 

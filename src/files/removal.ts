@@ -10,6 +10,7 @@ export interface Removal {
   remove(call: Call, bucket: string, id: string): Promise<void>
 }
 
+/** The verb `remove`; see FileService. */
 export function createRemoval(deps: FileDeps): Removal {
   const erase = createErase(deps)
   return {
@@ -27,6 +28,7 @@ export function createRemoval(deps: FileDeps): Removal {
   }
 }
 
+/** Takes a file and its bytes away. */
 export type Erase = (file: FileRow) => Promise<void>
 
 /** Takes a file away, rights being settled. Twice is once. */

@@ -15,6 +15,7 @@ import type { BulkResult, FileService, FileUpdate } from './model.ts'
 import { createRemoval } from './removal.ts'
 import { createUpload } from './upload.ts'
 
+/** Wires the verbs of files; see FileService. */
 export function createFileService(deps: FileDeps): FileService {
   const { schema, meta, access, clock } = deps
   const removal = createRemoval(deps)

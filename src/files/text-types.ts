@@ -28,7 +28,7 @@ const SCRIPT = new RegExp(
   'y',
 )
 const STYLE =
-  /(?:@(?:charset|import|font-face|media|keyframes|namespace|layer|supports|property)\b|[\w.#:*[][^{};<>]{0,200}\{\s*(?:--)?[a-z-]+\s*:[^{}]{1,500}[;}])/iy
+  /(?:@(?:charset|import|font-face|media|keyframes|namespace|layer|supports|property)\b|[\w.#:*[][^{};<]{0,200}\{\s*(?:--)?[a-z-]+\s*:[^{}]{1,500}[;}])/iy
 const JSON_TOKEN =
   /\s*(?:[{}[\],:]|"(?:[^"\\\n\r]|\\["\\/bfnrtu])*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w.])|true\b|false\b|null\b)/y
 /** Header fields that make a text with a header a message. */
@@ -37,7 +37,8 @@ const MAIL = /^(?:from|received|return-path|delivered-to|message-id|mime-version
 /** Whether a sample is UTF-8 text: valid, and without the bytes no text has (WHATWG MIME Sniffing, "binary data byte").
  *  `cut` = more follows, so that a character may be cut at the end. */
 export function isText(sample: Buffer, cut: boolean): boolean {
-  for (const byte of sample) {
+  for (let at = 0; at < sample.length; at++) {
+    const byte = sample[at]!
     if (byte < 0x20 && byte !== 0x1b && (byte < 9 || byte > 13 || byte === 11)) return false
   }
   return isUtf8(cut ? withoutCutCharacter(sample) : sample)

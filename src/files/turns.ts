@@ -33,6 +33,7 @@ interface Holder {
 
 const LOOK_AGAIN = 100
 
+/** The turns of this process; other processes are held off by the lock in the database. */
 export function createTurns(clock: Clock, times: TurnTimes): Turns {
   const holders = new Map<string, Holder>()
 

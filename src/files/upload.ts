@@ -20,6 +20,7 @@ import { type FileDeps, requireBucket } from './lookup.ts'
 import type { FileService, UploadInput } from './model.ts'
 import { sniff } from './sniff.ts'
 
+/** The verb `upload`; see FileService. */
 export function createUpload(deps: FileDeps): FileService['upload'] {
   const { schema, meta, blobs, access, leases, clock, nextId, observer } = deps
 

@@ -1,90 +1,31 @@
 // Resumable uploads: a claim that gathers its bytes in the spool, and becomes a file with the last one.
-import { setTimeout as sleep } from 'node:timers/promises'
 import { blobKey } from '../blobs/keys.ts'
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
-import { isId } from '../core/ids.ts'
 import type { Call, FileRow, UploadRow } from '../core/model.ts'
 import type { Bucket } from '../schema/model.ts'
+import { createExclusive } from './exclusive.ts'
 import { parseFields } from './fields.ts'
 import { createFinish } from './finish.ts'
 import { createGathering, extendHead, type Gathered } from './gathering.ts'
 import { HEAD_BYTES } from './ingest.ts'
 import { ceilings, maxFileSize, requireCreate, requireOwnRules, requireSize, requireType } from './limits.ts'
-import { type FileDeps, isVisible, requireBucket } from './lookup.ts'
+import { type FileDeps, requireBucket } from './lookup.ts'
 import type { AppendInput, UploadSessions, UploadStatus } from './model.ts'
 import { sniff } from './sniff.ts'
 import type { Spool } from './spool.ts'
-import { createTurns, type Turn, type TurnTimes } from './turns.ts'
+import type { Turn } from './turns.ts'
 
-/** The client of a PATCH may go silent this long before another request takes over; see turns.ts. */
-export const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
 /** A PATCH's bytes count as arrived at least this often, so that a long one does not start again after a crash. */
 const CHECKPOINT = 32 * 1024 * 1024
-const ASK_AGAIN = 50
 
-/** What a session call works on: an upload that is still gathering, or the file it has become. */
-type Found = { readonly upload: UploadRow; readonly file: null } | { readonly upload: null; readonly file: FileRow }
-
+/** Wires the sessions of this process; see UploadSessions. */
 export function createUploadSessions(deps: FileDeps & { readonly spool: Spool }): UploadSessions {
   const { schema, meta, access, leases, clock, nextId, observer, spool } = deps
-  const turns = createTurns(clock, TURN_TIMES)
+  const alone = createExclusive(deps)
   const gathering = createGathering()
   const { finish, discard } = createFinish(deps, gathering)
   const now = (): string => timestamp(clock.now())
-
-  leases.onWanted((id) => {
-    if (!turns.nudge(id)) meta.unlock(id, leases.holder).catch(() => {})
-  })
-
-  /** The caller's own upload, or the file it became. Fails: upload_not_found, upload_expired. */
-  async function find(call: Call, bucket: string, id: string): Promise<Found> {
-    const absent = fail('upload_not_found', 'there is no such upload')
-    if (!isId(id)) throw absent
-    const upload = await meta.upload(id)
-    if (upload !== null) {
-      const foreign = upload.bucket !== bucket || upload.protocol !== 'tus' || !owns(call, upload.ownerId)
-      if (foreign || upload.state !== 'open') throw absent
-      if (upload.expiresAt <= now()) throw fail('upload_expired', 'the upload was not finished in time')
-      return { upload, file: null }
-    }
-    const file = await meta.file(bucket, id)
-    if (file === null || !isVisible(file, clock) || !owns(call, file.ownerId)) throw absent
-    return { upload: null, file }
-  }
-
-  /** Runs `work` as the only writer of the upload, in this process and in all others. */
-  async function alone<T>(
-    call: Call,
-    bucket: string,
-    id: string,
-    work: (found: Found, turn: Turn) => Promise<T>,
-  ): Promise<T> {
-    await find(call, bucket, id) // strangers must not even be able to wait here
-    const turn = await turns.enter(id)
-    const release = leases.keep()
-    try {
-      const locked = await lock(id)
-      try {
-        return await work(await find(call, bucket, id), turn)
-      } finally {
-        if (locked) await meta.unlock(id, leases.holder).catch(() => {})
-      }
-    } finally {
-      release()
-      turn.leave()
-    }
-  }
-
-  async function lock(id: string): Promise<boolean> {
-    const giveUp = clock.now() + TURN_TIMES.patience
-    for (;;) {
-      const taken = await meta.lock(id, leases.holder, leases.until(), now())
-      if (taken !== false) return taken === true
-      if (clock.now() >= giveUp) throw fail('upload_locked', 'another request is writing this upload')
-      await sleep(ASK_AGAIN)
-    }
-  }
 
   /** Takes in what the body brings, then either moves the offset or finishes. */
   async function take(
@@ -232,11 +173,6 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
       })
     },
   }
-}
-
-/** Anonymous uploads have no owner but the one who knows their unguessable id. */
-function owns(call: Call, ownerId: string | null): boolean {
-  return call.caller.admin || call.caller.id === ownerId
 }
 
 function statusOf(upload: UploadRow): UploadStatus {

@@ -38,6 +38,7 @@ export async function send(exchange: Exchange, answer: Answer): Promise<Sent> {
     return { response: RESPONSE_ALREADY_SENT, bytes, error }
   }
   const content = isDelivery(body) ? await body.bytes!() : body
+  if (outgoing.destroyed) return abandon(outgoing)
   if (hasUnread(exchange, incoming)) sendEarly(exchange, incoming, outgoing, answer.status, headers, content)
   else {
     outgoing.writeHead(answer.status, headers)
@@ -80,6 +81,7 @@ async function sendWeb(answer: Answer, headers: Record<string, string>, head: bo
 
 function hasUnread(exchange: Exchange, incoming: IncomingMessage): boolean {
   if (!exchange.hasBody || incoming.readableEnded) return false
+  exchange.giveUpBody()
   if (!incoming.complete) return true
   incoming.resume()
   return false

@@ -189,6 +189,7 @@ async function finish(
     bytes: sent.bytes,
     caller: exchange.caller.id,
     ip,
+    ...(outgoing?.destroyed === true && !outgoing.writableFinished ? { broken_off: true } : {}),
   })
   return sent.response
 }

@@ -60,16 +60,16 @@ export class Exchange {
     return incoming.headers['transfer-encoding'] !== undefined || (this.contentLength ?? 0) > 0
   }
 
-  /** Whether the body was asked for: what is unread after the answer has to be dealt with. */
-  get bodyOpened(): boolean {
-    return this.#body !== null
-  }
-
   /** The request body, unread. Destroying it leaves the connection alive, so that an answer can still be sent.
    *  Errors when the client breaks off. The same stream on every call. */
   body(): Readable {
     this.#body ??= openBody(this.start)
     return this.#body
+  }
+
+  /** Ends the reading of a body nobody wants any more; the connection stays. */
+  giveUpBody(): void {
+    this.#body?.destroy()
   }
 
   /** Aborts when the client went away before the answer was complete. */

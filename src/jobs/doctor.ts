@@ -35,10 +35,12 @@ export interface DoctorDeps {
   readonly leaseTime: number
 }
 
+/** Reads everything; changes something only with `fix`, and then never a file's row. */
 export type Doctor = (options: { readonly readData: boolean; readonly fix: boolean }) => Promise<DoctorReport>
 
 const BATCH = 500
 
+/** Wires the checker. It may run beside serving processes. */
 export function createDoctor(deps: DoctorDeps): Doctor {
   const { meta, blobs, spool, clock } = deps
 

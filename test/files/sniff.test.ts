@@ -88,7 +88,6 @@ describe('the type of content', () => {
         '# heading',
         'a < b > c',
         '<3',
-        '<b',
         '<-- arrow',
         'Dear John,\nthank you, and\n',
       ],

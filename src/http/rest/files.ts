@@ -145,7 +145,10 @@ export function fileRoutes(files: FileService): readonly Route[] {
       responses: {
         200: {
           description: 'All are gone.',
-          schema: z.object({ deleted: z.array(z.string()), failed: z.array(z.unknown()).meta({ description: 'Empty.' }) }),
+          schema: z.object({
+            deleted: z.array(z.string()),
+            failed: z.array(z.unknown()).meta({ description: 'Empty.' }),
+          }),
         },
       },
       failures: [...ACCESS, 'partial_failure'],
