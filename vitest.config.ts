@@ -2,7 +2,8 @@
 import { defineConfig } from 'vitest/config'
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
-if (major < 22 || (major === 22 && minor < 15)) throw new Error(`tests need Node >= 22.15, this is ${process.version}: run them through npm`)
+if (major < 22 || (major === 22 && minor < 15))
+  throw new Error(`tests need Node >= 22.15, this is ${process.version}: run them through npm`)
 
 export default defineConfig({
   test: {

@@ -12,6 +12,7 @@ import type { Config } from './config/model.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
+import { createHolder } from './files/holder.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
@@ -87,9 +88,9 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
   const blobs = createBlobStore(backends, observer)
   const nextId = createIds(clock)
-  const holder = nextId()
   const leaseTime = options.leaseTime ?? LEASE_TIME
-  const leases = createLeases({ meta, clock, observer, holder, leaseTime })
+  const leases = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime })
+  if (options.offline !== true) await leases.releaseGone()
 
   const deps: FileDeps = {
     schema,
@@ -115,7 +116,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     erase: createErase(deps),
     clock,
     observer,
-    holder,
+    leases,
     leaseTime,
   })
   const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })

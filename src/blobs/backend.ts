@@ -35,7 +35,8 @@ export interface Backend {
 
   /** Optional: a small blob, or a range of one, in one buffer; for at most `limit` bytes. Fails as `get` does, and file_corrupt when short. */
   read?(key: BlobKey, range: ByteRange | null, limit: number): Promise<Buffer>
-  /** Optional: takes over a finished, synced local file by renaming it; false when it cannot (then `put` it). Twice is once. */
+  /** Optional: takes over a finished, synced local file without copying it; false when it cannot (then `put` it). Twice is once.
+   *  The file stays where it was too: its owner removes it once the takeover is committed. */
   adopt?(key: BlobKey, file: string): Promise<boolean>
   /** Optional, for doctor only: everything the backend holds, unfinished temporary files included (key starts with `.tmp/`). */
   entries?(): AsyncIterable<BlobEntry>

@@ -8,7 +8,7 @@ import { closeFile, type Durability, openDirectory, syncFile } from './disk-file
 const REMEMBERED = 4096
 
 export interface Directories {
-  /** Makes a directory below the root (mode 0700) and sees to it that its entry and its parents' survive as the durability says. */
+  /** Makes a directory below the root, which must be there (mode 0700), and sees to it that its entry and its parents' survive as the durability says. */
   ensure(directory: string): Promise<void>
   /** The directory was found missing: the next `ensure` makes it again. */
   forget(directory: string): void
@@ -48,13 +48,16 @@ export function createDirectories(root: string, durability: Durability): Directo
     return turn.next
   }
   const make = async (directory: string): Promise<void> => {
-    await mkdir(directory, { recursive: true, mode: 0o700 })
-    // Also when it was there already: another process may have made it and not yet synced it.
-    const parents: Promise<void>[] = []
-    for (let parent = dirname(directory); parent.length >= root.length; parent = dirname(parent)) {
-      parents.push(sync(parent))
+    const levels: string[] = []
+    for (let level = directory; level.length > root.length; level = dirname(level)) levels.unshift(level)
+    // One by one, so that a root that has gone, with its disk perhaps, is not made anew in its place.
+    for (const level of levels) {
+      await mkdir(level, { mode: 0o700 }).catch((error: unknown) => {
+        if (systemCode(error) !== 'EEXIST') throw error
+      })
     }
-    await Promise.all(parents)
+    // Also when it was there already: another process may have made it and not yet synced it.
+    await Promise.all(levels.map((level) => sync(dirname(level))))
   }
 
   return {

@@ -22,19 +22,20 @@ export function fileStream(source: FilePart | (() => Promise<FilePart>), signal:
   let reading = false
   let whenRead: (() => void) | null = null
 
+  const begin = (open: () => Promise<FilePart>, done: (error?: Error) => void): void => {
+    open().then(
+      (opened) => {
+        part = opened
+        position = opened.range.start
+        done()
+      },
+      (error: Error) => done(error),
+    )
+  }
   const stream = new Readable({
     highWaterMark: CHUNK,
-    construct(done) {
-      if (typeof source !== 'function') return done()
-      source().then(
-        (opened) => {
-          part = opened
-          position = opened.range.start
-          done()
-        },
-        (error: Error) => done(error),
-      )
-    },
+    // Only where there is something to open: it costs a turn of the event loop.
+    ...(typeof source === 'function' && { construct: (done) => begin(source, done) }),
     read() {
       const { fd, range } = part!
       const want = Math.min(CHUNK, range.end - position + 1)

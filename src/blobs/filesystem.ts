@@ -86,9 +86,10 @@ export async function openFilesystem({ root: path, durability, observer }: Files
     }
   }
   const store = async (place: Place, body: Readable, { size, signal }: PutOptions): Promise<number> => {
-    directories.ensure(place.directory).catch(() => {}) // meanwhile; its failure is found in enter()
+    // Side by side with the bytes; a failure is found in enter(), and nothing goes on once this has settled.
+    const ready = directories.ensure(place.directory).catch(() => {})
     const temporary = `${unfinished}/${randomUUID()}`
-    const written = await writeNewFile(temporary, body, { size, signal, durability, step })
+    const written = await writeNewFile(temporary, body, { size, signal, durability, step }).finally(() => ready)
     try {
       await enter(temporary, place)
     } catch (error) {
@@ -158,7 +159,6 @@ export async function openFilesystem({ root: path, durability, observer }: Files
         step('adopt.linked')
         await directories.ensure(place.directory)
         await directories.sync(place.directory)
-        if (before !== null) await unlink(source)
         step('adopt.durable')
         return true
       } catch (error) {

@@ -31,7 +31,8 @@ export interface BlobStore {
     size: number | null,
     signal: AbortSignal,
   ): Promise<{ storedSize: number }>
-  /** Takes over a finished, synced file of this machine; false when the backend cannot: then `write` it. Twice is once. */
+  /** Takes over a finished, synced file of this machine, which stays until its owner removes it; false when the backend cannot:
+   *  then `write` it. Twice is once. */
   adopt(backend: string, key: BlobKey, file: string): Promise<boolean>
   /** Removing what is not there is success. */
   remove(backend: string, key: BlobKey): Promise<void>

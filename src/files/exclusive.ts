@@ -79,6 +79,7 @@ export function createExclusive(deps: Pick<FileDeps, 'meta' | 'leases' | 'clock'
       const taken = await meta.lock(id, leases.holder, leases.until(), now())
       if (taken !== false) return taken === true
       if (clock.now() >= giveUp) throw fail('upload_locked', 'another request is writing this upload')
+      await leases.releaseGone()
       await sleep(ASK_AGAIN)
     }
   }

@@ -13,6 +13,8 @@ import type { Spool } from './spool.ts'
 export interface Finish {
   /** `gathered` as remembered at the full length, or null to read it back. A refusal removes the upload; a fault of the server keeps it. */
   finish(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered | null): Promise<FileRow>
+  /** Discards an upload that was refused for good; after a fault of the server it stays and can be continued. */
+  refuse(upload: UploadRow, error: unknown): Promise<void>
   /** Bytes first, then the claim; what cannot be done now stays for the sweep, with its path free. */
   discard(upload: UploadRow): Promise<void>
 }
@@ -70,14 +72,24 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     }
   }
 
+  const tell = (upload: UploadRow, result: string, bytes: number): void =>
+    observer.event('upload', { bucket: upload.bucket, protocol: 'tus', result, bytes, id: upload.id })
+
+  async function refuse(upload: UploadRow, error: unknown): Promise<void> {
+    if (!isFailure(error) || error.status >= 500) return
+    await discard(upload)
+    tell(upload, error.code, 0)
+  }
+
   return {
     discard,
+    refuse,
     async finish(call, bucket, upload, remembered) {
       const size = upload.size!
       const gathered = remembered?.digest.count === size ? remembered : await readBack(upload)
       const { mimeType, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(
         async (error: unknown) => {
-          if (isFailure(error) && error.status < 500) await discard(upload)
+          await refuse(upload, error)
           throw error
         },
       )
@@ -86,6 +98,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
       const facts = { mimeType, size, originalSize: null, storedSize: size, storedCrc32: crc32, checksum, codecs: [] }
       const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
       observer.event('step', { point: 'committed', id: upload.id })
+      tell(upload, 'stored', size)
       gathering.drop(upload.id)
       // The file is safe: a spool that will not go is left to the sweep.
       await spool

@@ -2,6 +2,7 @@
 import { type Clock, timestamp } from '../core/clock.ts'
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { enlist, type Holder, releaseGone } from './holder.ts'
 
 export interface Leases {
   /** Names this process in claims and locks. */
@@ -10,6 +11,8 @@ export interface Leases {
   until(): string
   /** Counts a claim of this process as alive until the returned function is called. */
   keep(): () => void
+  /** Ends the lease of a holder that is certainly gone; see Holder. */
+  releaseGone(): Promise<void>
   /** `release` is called (again and again) while another process waits for an upload this one holds. */
   onWanted(release: (id: string) => void): void
   close(): void
@@ -22,10 +25,12 @@ export function createLeases(deps: {
   meta: MetaStore
   clock: Clock
   observer: Observer
-  holder: string
+  holder: Holder
   leaseTime: number
 }): Leases {
-  const { meta, clock, observer, holder, leaseTime } = deps
+  const { meta, clock, observer, leaseTime } = deps
+  const holder = deps.holder.name
+  const leave = enlist(holder)
   let kept = 0
   let release: ((id: string) => void) | null = null
   const until = (): string => timestamp(clock.now() + leaseTime)
@@ -58,10 +63,12 @@ export function createLeases(deps: {
         over = true
       }
     },
+    releaseGone: () => releaseGone(meta, deps.holder, clock.now()),
     onWanted(callback) {
       release = callback
     },
     close() {
+      leave()
       clearInterval(beat)
       clearInterval(ask)
     },

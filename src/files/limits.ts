@@ -1,9 +1,10 @@
 // What bounds an upload: ceilings, reservations and the two moments at which its rule and type are judged.
 
 import type { Access } from '../access/decide.ts'
-import { fail } from '../core/errors.ts'
+import { fail, isFailure } from '../core/errors.ts'
 import type { Call, OwnRules } from '../core/model.ts'
 import type { Ceilings, Reservation } from '../meta/store.ts'
+import type { Observer } from '../observe/observer.ts'
 import type { Bucket } from '../schema/model.ts'
 import { allows } from './sniff.ts'
 
@@ -48,6 +49,14 @@ export function firstReservation(size: number | null, bound: number | null, limi
 /** What to set aside once `count` bytes are there. */
 export function nextReservation(count: number, limit: number): Reservation {
   return { need: count, want: Math.max(count, Math.min(count + STEP, limit)) }
+}
+
+/** Reports a refusal by a quota; for `.catch`. Throws the error on. */
+export function tellQuota(observer: Observer, bucket: Bucket): (error: unknown) => never {
+  return (error) => {
+    if (isFailure(error, 'quota_exceeded')) observer.event('quota_refused', { bucket: bucket.name, ...error.details })
+    throw error
+  }
 }
 
 /** The file as a rule sees it before its bytes are known. */

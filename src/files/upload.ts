@@ -15,6 +15,7 @@ import {
   requireOwnRules,
   requireSize,
   requireType,
+  tellQuota,
 } from './limits.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
 import type { FileService, UploadInput } from './model.ts'
@@ -49,30 +50,32 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     const key = blobKey(bucket.name, id)
     const release = leases.keep()
     try {
-      const claim = await meta.claim(
-        {
-          id,
-          bucket: bucket.name,
-          name: fields.name,
-          path: fields.path,
-          protocol: 'put',
-          size: input.size,
-          metadata: fields.metadata,
-          rules,
-          ownerId: owner,
-          tenant: call.caller.tenant,
-          backend: bucket.backend,
-          key,
-          checksum: fields.checksum,
-          fileLifetime: fields.fileLifetime,
-          expiresAt: timestamp(clock.now() + deps.uploads.expiry),
-          createdAt,
-          holder: leases.holder,
-          leaseExpiresAt: leases.until(),
-        },
-        bounds,
-        firstReservation(input.size, input.sizeBound, limit),
-      )
+      const claim = await meta
+        .claim(
+          {
+            id,
+            bucket: bucket.name,
+            name: fields.name,
+            path: fields.path,
+            protocol: 'put',
+            size: input.size,
+            metadata: fields.metadata,
+            rules,
+            ownerId: owner,
+            tenant: call.caller.tenant,
+            backend: bucket.backend,
+            key,
+            checksum: fields.checksum,
+            fileLifetime: fields.fileLifetime,
+            expiresAt: timestamp(clock.now() + deps.uploads.expiry),
+            createdAt,
+            holder: leases.holder,
+            leaseExpiresAt: leases.until(),
+          },
+          bounds,
+          firstReservation(input.size, input.sizeBound, limit),
+        )
+        .catch(tellQuota(observer, bucket))
       observer.event('step', { point: 'claimed', id })
       let facts: FileFacts
       try {
@@ -99,9 +102,12 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
           requireSize(bucket, limit, count)
           if (count <= reserved || (bounds.bucketTotal === null && input.size === null)) return undefined
           if (input.size !== null) throw fail('invalid_request', `more than the announced ${input.size} bytes arrived`)
-          return meta.extend(id, bounds, nextReservation(count, limit), timestamp(clock.now())).then((granted) => {
-            reserved = granted
-          })
+          return meta
+            .extend(id, bounds, nextReservation(count, limit), timestamp(clock.now()))
+            .catch(tellQuota(observer, bucket))
+            .then((granted) => {
+              reserved = granted
+            })
         },
       })
       feed(input.body, stream)

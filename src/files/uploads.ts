@@ -9,7 +9,7 @@ import { parseFields } from './fields.ts'
 import { createFinish } from './finish.ts'
 import { createGathering, extendHead, type Gathered } from './gathering.ts'
 import { HEAD_BYTES } from './ingest.ts'
-import { ceilings, maxFileSize, requireCreate, requireOwnRules, requireSize, requireType } from './limits.ts'
+import { ceilings, maxFileSize, requireCreate, requireOwnRules, requireSize, requireType, tellQuota } from './limits.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
 import type { AppendInput, UploadSessions, UploadStatus } from './model.ts'
 import { sniff } from './sniff.ts'
@@ -24,7 +24,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
   const { schema, meta, access, leases, clock, nextId, observer, spool } = deps
   const alone = createExclusive(deps)
   const gathering = createGathering()
-  const { finish, discard } = createFinish(deps, gathering)
+  const { finish, discard, refuse } = createFinish(deps, gathering)
   const now = (): string => timestamp(clock.now())
 
   /** Takes in what the body brings, then either moves the offset or finishes. */
@@ -64,7 +64,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     })
     if (gathered !== null && verdict !== null) {
       const mimeType = await (verdict as Promise<string>).catch(async (error: unknown) => {
-        await discard(upload)
+        await refuse(upload, error)
         throw error
       })
       gathered = { ...(gathered as Gathered), mimeType, head: Buffer.alloc(0) }
@@ -108,30 +108,32 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
       requireCreate(access, call, bucket, facts)
       const rules = requireOwnRules(access, call, bucket, facts, fields.rules)
       requireSize(bucket, maxFileSize(bucket, deps.uploads.maxFileSize), draft.size)
-      const upload = await meta.claim(
-        {
-          id,
-          bucket: bucket.name,
-          name: fields.name,
-          path: fields.path,
-          protocol: 'tus',
-          size: draft.size,
-          metadata: fields.metadata,
-          rules,
-          ownerId,
-          tenant: call.caller.tenant,
-          backend: bucket.backend,
-          key: blobKey(bucket.name, id),
-          checksum: fields.checksum,
-          fileLifetime: fields.fileLifetime,
-          expiresAt: expiry(),
-          createdAt,
-          holder: leases.holder,
-          leaseExpiresAt: createdAt, // nobody writes yet
-        },
-        ceilings(bucket, deps.uploads.maxOpenPerOwner),
-        { need: draft.size, want: draft.size },
-      )
+      const upload = await meta
+        .claim(
+          {
+            id,
+            bucket: bucket.name,
+            name: fields.name,
+            path: fields.path,
+            protocol: 'tus',
+            size: draft.size,
+            metadata: fields.metadata,
+            rules,
+            ownerId,
+            tenant: call.caller.tenant,
+            backend: bucket.backend,
+            key: blobKey(bucket.name, id),
+            checksum: fields.checksum,
+            fileLifetime: fields.fileLifetime,
+            expiresAt: expiry(),
+            createdAt,
+            holder: leases.holder,
+            leaseExpiresAt: createdAt, // nobody writes yet
+          },
+          ceilings(bucket, deps.uploads.maxOpenPerOwner),
+          { need: draft.size, want: draft.size },
+        )
+        .catch(tellQuota(observer, bucket))
       observer.event('step', { point: 'claimed', id })
       if (draft.size === 0)
         return alone(call, bucket.name, id, async () =>

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { timestamp } from '../core/clock.ts'
 import { ANONYMOUS, type Call, type Caller } from '../core/model.ts'
-import { openBody } from './body.ts'
+import { openBody } from './body-stream.ts'
 
 export interface ExchangeStart {
   readonly requestId: string

@@ -13,6 +13,7 @@ const MAX_FIELD = 64 * 1024
 const MAX_HEAD = 1024 * 1024
 const MAX_EPILOGUE = 64 * 1024
 const MAX_HEADERS = 16 * 1024
+const MAX_HEADER_PAIRS = 20
 const HIGH_WATER_MARK = 1024 * 1024
 /** What may pile up in the parser while the file waits to be read. */
 const PARSER_MARK = 256 * 1024
@@ -37,8 +38,8 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
     const fields: Partial<Record<FieldName, string>> = {}
     const dicer = new Dicer({
       boundary,
-      maxHeaderPairs: 20,
-      maxHeaderSize: MAX_HEADERS,
+      maxHeaderPairs: MAX_HEADER_PAIRS + 1,
+      maxHeaderSize: 2 * MAX_HEADERS,
       partHwm: PARSER_MARK,
       highWaterMark: PARSER_MARK,
     } as ConstructorParameters<typeof Dicer>[0])
@@ -132,6 +133,7 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
     const readPart = (headers: PartHeaders, part: Readable): void => {
       headless = false
       if (file !== null) throw fail('invalid_request', 'a part follows the file, which must be the last')
+      requireFewHeaders(headers)
       requirePlain(headers)
       const { name, filename } = parseDisposition(headers['content-disposition']?.[0] ?? '')
       if (name === 'file') readFile(filename, headers, part)
@@ -172,6 +174,23 @@ function boundaryOf(contentType: string | undefined): string {
   const match = BOUNDARY.exec(contentType)
   if (match === null) throw fail('invalid_request', 'the content type names no boundary of 1 to 70 characters')
   return match[1] ?? match[2]!
+}
+
+/** The parser drops silently what exceeds its limits, so those are set wider and looked at here. */
+function requireFewHeaders(headers: PartHeaders): void {
+  let pairs = 0
+  let size = 0
+  for (const [name, values = []] of Object.entries(headers)) {
+    for (const value of values) {
+      pairs += 1
+      size += name.length + value.length
+    }
+  }
+  if (pairs <= MAX_HEADER_PAIRS && size <= MAX_HEADERS) return
+  throw fail(
+    'invalid_request',
+    `a part of the form has more than ${MAX_HEADER_PAIRS} headers or ${MAX_HEADERS} bytes of them`,
+  )
 }
 
 /** Decoding transfer encodings ended with RFC 7578 §4.7; storing the encoded bytes would not be what was meant. */

@@ -2,6 +2,7 @@
 import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
+import type { Leases } from '../files/leases.ts'
 import type { Erase } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore } from '../meta/store.ts'
@@ -33,7 +34,7 @@ export interface SweepDeps {
   readonly erase: Erase
   readonly clock: Clock
   readonly observer: Observer
-  readonly holder: string
+  readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
   /** Milliseconds a claim's lease lasts: what is older and not renewed is dead. */
   readonly leaseTime: number
   readonly batchSize: number
@@ -47,7 +48,8 @@ const LEASE = 'sweep'
 
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { meta, blobs, spool, erase, clock, observer, holder } = deps
+  const { meta, blobs, spool, erase, clock, observer } = deps
+  const { holder, releaseGone } = deps.leases
 
   return async ({ dryRun }) => {
     const started = clock.now()
@@ -116,6 +118,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
     if (ran) {
       try {
+        if (!dryRun) await releaseGone()
         await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
         // A deletion younger than this may still be going on in another process.
         const stuck = timestamp(started - 3 * deps.leaseTime)

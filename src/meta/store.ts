@@ -98,6 +98,8 @@ export interface MetaStore {
   unlock(id: string, holder: string): Promise<void>
   /** Prolongs every lease of `holder`. */
   renew(holder: string, leaseExpiresAt: string): Promise<void>
+  /** Who holds a claim or a lock, dead or alive. */
+  holders(): Promise<readonly string[]>
   /** Ids held by `holder` that another process asks for. */
   wanted(holder: string): Promise<readonly string[]>
 

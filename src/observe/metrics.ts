@@ -11,13 +11,15 @@ export interface Metrics extends Observer {
   activeUploads(change: 1 | -1): void
 }
 
+/** The counts of a sweep's report. */
+const SWEPT = ['uploads', 'deletions', 'expired', 'leftovers', 'errors'] as const
 const LOAD_AFTER = 2000
 /** Events kept until the library is there. */
 const MAX_WAITING = 20_000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Counts these fields of events: request `route method status ms`, upload `bucket protocol result bytes`, download `bucket bytes`,
- *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep `kind result count`. */
+ *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep a number per SWEPT. */
 export function createMetrics(): Metrics {
   let active = 0
   let loaded: Promise<{ readonly registry: Registry; readonly count: Count }> | null = null
@@ -78,7 +80,7 @@ function createCounters(
   const ruleRefusals = counter('rule_refused_total', 'Operations a rule refused.', ['operation'])
   const quotaRefusals = counter('quota_refused_total', 'Uploads a quota refused.', ['scope'])
   const corrupt = counter('files_corrupt_total', 'Reads that found damaged bytes.', ['bucket'])
-  const sweeps = counter('sweeps_total', 'What sweeps dealt with.', ['kind', 'result'])
+  const sweeps = counter('sweeps_total', 'What sweeps cleared, by kind; `errors` will be tried again.', ['kind'])
   const failures = counter('internal_errors_total', 'Requests that failed through a fault of the server.', ['code'])
   new prometheus.Gauge({
     name: 'alyx_active_uploads',
@@ -112,8 +114,9 @@ function createCounters(
     rule_refused: (fields) => ruleRefusals.inc({ operation: label(fields.operation) }),
     quota_refused: (fields) => quotaRefusals.inc({ scope: label(fields.scope).replace(/:.*$/, '') }),
     file_corrupt: (fields) => corrupt.inc({ bucket: label(fields.bucket) }),
-    sweep: (fields) =>
-      sweeps.inc({ kind: label(fields.kind), result: label(fields.result) }, amount(fields.count ?? 1)),
+    sweep(fields) {
+      for (const kind of SWEPT) sweeps.inc({ kind }, amount(fields[kind]))
+    },
     internal_error: (fields) => failures.inc({ code: codeOf(fields) }),
   }
   return { registry, count: (name, fields) => COUNTS[name]?.(fields) }

@@ -286,7 +286,7 @@ describe('secrets', () => {
     ['"changeme"', 'changeme'],
     ['31 bytes long', 'x'.repeat(31)],
   ])('C60 the server does not start when the JWT secret is %s', async (_name, secret) => {
-    const project = await createProject({ config: { auth: { jwt: secret === null ? {} : { secret } } } })
+    const project = await createProject({ config: { auth: { jwt: { secret: secret ?? undefined } } } })
     try {
       const result = await project.run(['serve'], 15_000)
       expect(result.code).not.toBe(0)

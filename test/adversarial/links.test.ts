@@ -405,4 +405,3 @@ describe('signed links and the server’s state', () => {
     }
   })
 })
-})

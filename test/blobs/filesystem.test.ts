@@ -13,6 +13,7 @@ import {
   stat,
   symlink,
   truncate,
+  unlink,
   utimes,
   writeFile,
 } from 'node:fs/promises'
@@ -191,13 +192,13 @@ describe('the filesystem backend', () => {
       return path
     }
 
-    it('moves it into place without copying', async () => {
+    it('links it into place without copying, and leaves it for its owner to remove', async () => {
       const key = freshKey()
       const path = await spooled('all of it')
       const { ino } = await stat(path)
       expect(await backend.adopt!(key, path)).toBe(true)
       expect((await stat(placeOf(key))).ino).toBe(ino)
-      expect(existsSync(path)).toBe(false)
+      expect(existsSync(path)).toBe(true)
       expect(points).toEqual(['adopt.linked', 'adopt.durable'])
     })
 
@@ -206,7 +207,7 @@ describe('the filesystem backend', () => {
       const path = await spooled('all of it')
       await plant(key, (place) => link(path, place))
       expect(await backend.adopt!(key, path)).toBe(true)
-      expect(existsSync(path)).toBe(false)
+      await unlink(path)
       expect(await backend.adopt!(key, path)).toBe(true)
       expect(await readFile(placeOf(key), 'utf8')).toBe('all of it')
     })
@@ -277,6 +278,7 @@ describe('the filesystem backend', () => {
     await rm(root, { recursive: true })
     await expect(backend.ready!()).rejects.toMatchObject({ code: 'storage_unavailable' })
     await expect(put(freshKey(), Buffer.from('x'))).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(existsSync(root)).toBe(false)
   })
 
   it('says storage_full on a full disk, leaves nothing, goes on reading, and recovers', async (context) => {

@@ -259,7 +259,8 @@ export function backendContract(name: string, open: () => Promise<OpenedBackend>
         const begun = await backend.get(key, { range: null, signal: never })
         begun.once('data', () => begun.destroy())
         const reading = await backend.get(key, { range: null, signal: never })
-        reading.read(0)
+        await wait(1)
+        reading.read(0) // begins to read ahead
         reading.destroy()
         const abort = new AbortController()
         const aborted = await backend.get(key, { range: null, signal: abort.signal })

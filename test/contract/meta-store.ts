@@ -178,6 +178,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
 
       it.each([
         ['a put whose lease ran out', { protocol: 'put' }, 2, 'resolved'],
+        ['a put whose lease ends this moment', { protocol: 'put' }, 1, 'resolved'],
         ['a put whose process lives', { protocol: 'put' }, 0.5, 'file_exists'],
         ['a tus upload between two requests', { protocol: 'tus' }, 2, 'file_exists'],
         ['a tus upload past its life', { protocol: 'tus' }, 61, 'resolved'],

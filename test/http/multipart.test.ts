@@ -115,7 +115,7 @@ describe('refused', () => {
     ['id', [part('name="id"', 'x'), file(), END], 400, 'invalid_request'],
     ['owner', [part('name="owner"', 'x'), file(), END], 400, 'invalid_request'],
     ['a field that is not UTF-8', [part('name="path"', Buffer.from([0xff])), file(), END], 400, 'invalid_request'],
-    ['a file name that is not UTF-8', [part('name="file"; filename="', ''), END], 400, 'invalid_request'],
+    ['an unterminated file name', [part('name="file"; filename="', ''), END], 400, 'invalid_request'],
     ['a file part without a file name', [part('name="file"', 'x'), END], 400, 'invalid_filename'],
     [
       'no blank line after the headers',
@@ -129,6 +129,18 @@ describe('refused', () => {
     [
       'headers of 100 KB',
       [part('name="path"', 'p', `X: ${'y'.repeat(100_000)}\r\n`), file('x', 'n'.repeat(30_000)), END],
+      400,
+      'invalid_request',
+    ],
+    [
+      '20 000 headers in one part',
+      [part('name="file"; filename="x"', 'x', 'X: y\r\n'.repeat(20_000)), END],
+      400,
+      'invalid_request',
+    ],
+    [
+      'a header of 100 KB',
+      [part('name="file"; filename="x"', 'x', `X: ${'y'.repeat(100_000)}\r\n`), END],
       400,
       'invalid_request',
     ],

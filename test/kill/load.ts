@@ -132,7 +132,8 @@ async function append({ ledger, access }: LoadOptions, upload: Resumable): Promi
 
 async function deleter({ ledger, access, dice }: LoadOptions): Promise<void> {
   const present = [...ledger.files].filter(([, file]) => file.fate === 'present')
-  if (present.length < 10 && !dice.chance(0.3)) return pause(20)
+  // Few files keep the checks short; when there are many, deletes run without a pause.
+  if (present.length < 40 && !dice.chance(present.length < 10 ? 0.1 : 0.5)) return pause(20)
   const entry = present.length > 0 ? dice.pick(present) : undefined
   if (!entry) return pause(20)
   const [id, file] = entry

@@ -186,7 +186,8 @@ export async function createWorld(server: TestServer): Promise<World> {
   const fm = await store('meta', 'fm.txt', 'the metadata bucket file of A', a)
   // Lazily opened descriptors (thread pool, log, second database handle) settle before they are counted.
   await world.get(`/api/files/priv/${fa.id}/download`)
-  for (const query of ['', '?search=x&total=true', '?sort=name&mime_type=text/*']) await world.get(`/api/files/priv${query}`)
+  for (const query of ['', '?search=x&total=true', '?sort=name&mime_type=text/*'])
+    await world.get(`/api/files/priv${query}`)
   return { ...world, fa, fb, fm }
 }
 

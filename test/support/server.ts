@@ -9,6 +9,8 @@ import { type CommandResult, createProject, type DoctorReport, type Project, typ
 export interface StartOptions extends ProjectOptions {
   /** Further arguments of `serve`. */
   readonly args?: readonly string[]
+  /** Environment of the first process only; `restart` takes that of the next. */
+  readonly launchEnv?: Readonly<Record<string, string>>
 }
 
 export interface Exit {
@@ -86,7 +88,7 @@ export async function startServer(options: StartOptions = {}): Promise<TestServe
     throw new Error(`the server was not ready within 20 s:\n${output}`)
   }
   try {
-    await launch()
+    await launch(options.launchEnv)
   } catch (error) {
     project.remove()
     throw error

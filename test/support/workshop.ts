@@ -10,6 +10,7 @@ import { openFilesystem } from '../../src/blobs/filesystem.ts'
 import { createBlobStore } from '../../src/blobs/store.ts'
 import { createIds } from '../../src/core/ids.ts'
 import { ANONYMOUS, type Call, type Caller } from '../../src/core/model.ts'
+import { createHolder } from '../../src/files/holder.ts'
 import { createLeases } from '../../src/files/leases.ts'
 import { createErase } from '../../src/files/removal.ts'
 import { createFileService } from '../../src/files/service.ts'
@@ -64,8 +65,7 @@ export async function openWorkshop(
   const blobs = createBlobStore(new Map([['local', backend]]), observer)
   const spool = await openSpool({ dir: join(dir, 'uploads'), durability: 'normal', observer })
   const nextId = createIds(clock)
-  const holder = nextId()
-  const leases = createLeases({ meta, clock, observer, holder, leaseTime: LEASE_TIME })
+  const leases = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime: LEASE_TIME })
   const deps = {
     schema,
     meta,
@@ -89,7 +89,7 @@ export async function openWorkshop(
     events,
     files: createFileService(deps),
     sessions: createUploadSessions({ ...deps, spool }),
-    sweep: createSweep({ ...jobs, erase: createErase(deps), observer, holder, batchSize: 50, maxRuntime: 20_000 }),
+    sweep: createSweep({ ...jobs, erase: createErase(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
     doctor: createDoctor(jobs),
     tick(ms: number) {
       offset += ms

@@ -24,7 +24,6 @@ export interface ReadBack {
   readonly busy_timeout: unknown
 }
 
-const MMAP = 256 * 1024 * 1024
 const WAL_LIMIT = 64 * 1024 * 1024
 // A net only: the writer checkpoints earlier, when it has answered.
 const AUTOCHECKPOINT_PAGES = 8192
@@ -42,10 +41,9 @@ export function connect(settings: ConnectionSettings): Database.Database {
     db.pragma(`cache_size = -${settings.cache}`)
     db.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES}`)
     db.pragma(`journal_size_limit = ${WAL_LIMIT}`)
-    if (settings.readOnly) {
-      db.pragma(`mmap_size = ${MMAP}`)
-      db.pragma('query_only = ON')
-    }
+    // No mmap: a read error of the disk would come as SIGBUS and end the process instead of failing one query.
+    db.pragma('mmap_size = 0')
+    if (settings.readOnly) db.pragma('query_only = ON')
     const faults = settingFaults(readBack(db), settings)
     if (faults.length > 0) throw fail('storage_unavailable', `the database refuses its settings: ${faults.join(', ')}`)
     return db

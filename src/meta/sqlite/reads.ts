@@ -21,6 +21,7 @@ export function createReads(db: Database) {
   const file = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
   const byPath = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE bucket = ? AND path = ?`)
   const upload = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
+  const holders = db.prepare<[], string>('SELECT DISTINCT holder FROM _alyx_uploads WHERE holder IS NOT NULL')
   const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
   const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
   const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
@@ -29,6 +30,7 @@ export function createReads(db: Database) {
   const scanUploads = db.prepare<[string, number], StoredUpload>(`${SELECT_UPLOAD} WHERE id > ? ORDER BY id LIMIT ?`)
   const buckets = db.prepare<[], string>(BUCKETS).pluck()
   wanted.pluck()
+  holders.pluck()
 
   return {
     file: (bucket: string, id: string): FileRow | null => one(file.get(id, bucket)),
@@ -38,6 +40,7 @@ export function createReads(db: Database) {
       return row ? uploadRow(row) : null
     },
     wanted: (holder: string): readonly string[] => wanted.all(holder),
+    holders: (): readonly string[] => holders.all(),
     deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
     stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
     expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all(now, limit).map(fileRow),

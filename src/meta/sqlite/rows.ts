@@ -80,6 +80,7 @@ export const INSERT_UPLOAD = insert('_alyx_uploads', UPLOAD_COLUMNS)
 const NO_METADATA: Metadata = Object.freeze({})
 const NO_CODECS: readonly CodecUse[] = Object.freeze([])
 
+/** The row as other rooms know it, always with every field. Throws when a JSON column holds something else. */
 export function fileRow(row: StoredFile): FileRow {
   return {
     id: row.id,
@@ -108,6 +109,7 @@ export function fileRow(row: StoredFile): FileRow {
   }
 }
 
+/** As fileRow, for claims. */
 export function uploadRow(row: StoredUpload): UploadRow {
   return {
     id: row.id,

@@ -54,6 +54,7 @@ export function createStore(
     async renew(holder, leaseExpiresAt) {
       await writer.call('renew', holder, leaseExpiresAt)
     },
+    holders: () => now(() => reads.holders()),
     wanted: (holder) => now(() => reads.wanted(holder)),
     condemn: (bucket, id, time) => writer.call('condemn', bucket, id, time),
     async restore(bucket, id, time) {
