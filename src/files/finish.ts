@@ -24,11 +24,11 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
   const { meta, blobs, access, clock, observer, spool } = deps
 
   async function readBack(upload: UploadRow): Promise<Gathered> {
-    let gathered = NOTHING_GATHERED()
+    const gathered = NOTHING_GATHERED()
     if (upload.size === 0) return gathered
     for await (const chunk of spool.read(upload.id) as AsyncIterable<Buffer>) {
-      gathered.digest.update(chunk)
-      gathered = { ...gathered, head: extendHead(gathered.head, chunk) }
+      await gathered.digest.update(chunk)
+      gathered.head = extendHead(gathered.head, chunk)
     }
     return gathered
   }
@@ -51,7 +51,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     const mimeType = gathered.mimeType ?? (await sniff(gathered.head, upload.size))
     requireType(bucket, mimeType, null)
     requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
-    const { checksum, crc32 } = gathered.digest.copy().finish()
+    const { checksum, crc32 } = await gathered.digest.finish()
     if (upload.checksum !== null && upload.checksum !== checksum) {
       throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', {
         details: { expected: upload.checksum, actual: checksum },

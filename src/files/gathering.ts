@@ -1,19 +1,20 @@
 // What this process remembers of an upload's bytes while they gather: running digests and the head that tells the type.
 // It is an economy, never the truth: whatever is not remembered is read back from the spool.
-import { createDigest, type Digest, HEAD_BYTES } from './ingest.ts'
+import { createDigest, type Digest } from './digest.ts'
+import { HEAD_BYTES } from './ingest.ts'
 
 /** The remembered state of one upload, in step with the offset `digest.count`. */
 export interface Gathered {
   readonly digest: Digest
   /** The first bytes, at most 4,100. */
-  readonly head: Buffer
+  head: Buffer
   /** Type told from the head, once it was complete. */
-  readonly mimeType: string | null
+  mimeType: string | null
 }
 
 export interface Gathering {
-  /** What is remembered at exactly this offset; an empty start at offset 0; null when it must be read back. */
-  at(id: string, offset: number): Gathered | null
+  /** Hands over what is remembered at exactly this offset (an empty start at offset 0); null when it must be read back. */
+  take(id: string, offset: number): Gathered | null
   keep(id: string, gathered: Gathered): void
   drop(id: string): void
 }
@@ -30,20 +31,24 @@ export const NOTHING_GATHERED: () => Gathered = () => ({
 /** An empty memory of at most 2,000 uploads. */
 export function createGathering(): Gathering {
   const known = new Map<string, Gathered>()
+  const drop = (id: string): void => {
+    known.get(id)?.digest.drop()
+    known.delete(id)
+  }
   return {
-    at(id, offset) {
-      if (offset === 0) return NOTHING_GATHERED()
+    take(id, offset) {
       const gathered = known.get(id)
-      return gathered !== undefined && gathered.digest.count === offset
-        ? { ...gathered, digest: gathered.digest.copy() }
-        : null
+      known.delete(id)
+      if (gathered !== undefined && gathered.digest.count === offset) return gathered
+      gathered?.digest.drop()
+      return offset === 0 ? NOTHING_GATHERED() : null
     },
     keep(id, gathered) {
-      known.delete(id)
+      drop(id)
       known.set(id, gathered)
-      if (known.size > REMEMBERED) known.delete(known.keys().next().value!)
+      if (known.size > REMEMBERED) drop(known.keys().next().value!)
     },
-    drop: (id) => void known.delete(id),
+    drop,
   }
 }
 

@@ -1,43 +1,10 @@
 // What happens to a byte on its way in: counted, sniffed, hashed, and passed on. One hop, nothing held but the first 4,100 bytes.
-import { createHash } from 'node:crypto'
 import { type Readable, Transform } from 'node:stream'
-import { crc32 } from 'node:zlib'
 import { fail } from '../core/errors.ts'
+import { createDigest, type Digest } from './digest.ts'
 
 /** Bytes needed to tell a type (files/sniff.ts). */
 export const HEAD_BYTES = 4100
-
-/** Running digests of content, fed in order. */
-export interface Digest {
-  readonly count: number
-  update(chunk: Buffer): void
-  /** An independent digest in the same state. */
-  copy(): Digest
-  /** Ends the digest. */
-  finish(): { readonly checksum: string; readonly crc32: number }
-}
-
-/** SHA-256 and CRC-32 side by side: one names the content, the other is fast enough to check on every read. */
-export function createDigest(): Digest {
-  return digestFrom(createHash('sha256'), 0, 0)
-}
-
-function digestFrom(sha: ReturnType<typeof createHash>, startCrc: number, startCount: number): Digest {
-  let crc = startCrc
-  let count = startCount
-  return {
-    get count() {
-      return count
-    },
-    update(chunk) {
-      sha.update(chunk)
-      crc = crc32(chunk, crc)
-      count += chunk.length
-    },
-    copy: () => digestFrom(sha.copy(), crc, count),
-    finish: () => ({ checksum: sha.digest('hex'), crc32: crc }),
-  }
-}
 
 export interface Checks {
   /** Called once with the first 4,100 bytes (or all, when there are fewer) before any byte passes; rejects to refuse. */
@@ -66,40 +33,41 @@ export function createIngest(checks: Checks): Ingest {
     for (const chunk of chunks) stream.push(chunk)
   }
 
+  /** Lets a chunk through; what it returns must be waited for before the next one. */
+  function pass(chunk: Buffer): Promise<void> | undefined {
+    if (held === null) {
+      stream.push(chunk)
+      return digest.update(chunk)
+    }
+    held.push(chunk)
+    heldBytes += chunk.length
+    const hashed = digest.update(chunk)
+    if (heldBytes < HEAD_BYTES) return hashed
+    return hashed === undefined ? releaseHead() : hashed.then(releaseHead)
+  }
+
   const stream = new Transform({
     readableHighWaterMark: 1 << 20,
     writableHighWaterMark: 1 << 20,
     transform(chunk: Buffer, _encoding, done) {
       let wait: Promise<void> | undefined
       try {
-        wait = checks.count(digest.count + chunk.length)
+        const counted = checks.count(digest.count + chunk.length)
+        wait = counted === undefined ? pass(chunk) : counted.then(() => pass(chunk))
       } catch (error) {
         done(error as Error)
         return
       }
-      if (wait === undefined && held === null) {
-        digest.update(chunk)
-        done(null, chunk)
-        return
-      }
-      void (async () => {
-        await wait
-        digest.update(chunk)
-        if (held === null) return void stream.push(chunk)
-        held.push(chunk)
-        heldBytes += chunk.length
-        if (heldBytes >= HEAD_BYTES) await releaseHead()
-      })().then(
-        () => done(),
-        (error: Error) => done(error),
-      )
+      if (wait === undefined) done()
+      else wait.then(() => done(), done)
     },
     flush(done) {
-      if (held === null) return void done()
-      releaseHead().then(
-        () => done(),
-        (error: Error) => done(error),
-      )
+      if (held === null) done()
+      else releaseHead().then(() => done(), done)
+    },
+    destroy(error, done) {
+      if (error !== null) digest.drop()
+      done(error)
     },
   })
   return { stream, digest }

@@ -26,8 +26,8 @@ export interface AppendOptions {
   /** Most bytes to take from this body: what is still missing of the upload. */
   readonly max: number
   readonly signal: AbortSignal
-  /** Sees every chunk in order while it is being written. After a failure it may have seen more than was kept: compare with `offset`. */
-  readonly tap?: ((chunk: Buffer) => void) | undefined
+  /** Sees every chunk in order while it is being written; what it promises is waited for. After a failure it may have seen more than was kept: compare with `offset`. */
+  readonly tap?: ((chunk: Buffer) => Promise<void> | undefined) | undefined
   /** Every so many bytes what has arrived is made durable, and `reached` is told how far that is; nothing is written meanwhile.
    *  When it rejects, the append ends with that error. */
   readonly checkpoint?: { readonly every: number; readonly reached: (durable: number) => Promise<void> } | undefined
@@ -133,7 +133,7 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
         write: async (batch, bytes) => {
           const done = writeBatch(fd, batch, written).catch(orFail('write'))
           // Hashing takes as long as writing: let them run side by side.
-          if (tap !== undefined) for (const chunk of batch) tap(chunk)
+          if (tap !== undefined) for (const chunk of batch) await tap(chunk)
           await done
           written += bytes
           if (checkpoint === undefined || written - durable < checkpoint.every) return

@@ -113,7 +113,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       feed(input.body, stream)
       // Once the last byte is here the client's going away changes nothing; before, the body itself breaks.
       const { storedSize } = await blobs.write(bucket.backend, key, stream, input.size, new AbortController().signal)
-      const { checksum, crc32 } = digest.finish()
+      const { checksum, crc32 } = await digest.finish()
       requireCreate(access, call, bucket, { ...draft, mimeType, size: digest.count })
       if (fields.checksum !== null && fields.checksum !== checksum) {
         throw fail('checksum_mismatch', 'the bytes do not have the announced SHA-256', {

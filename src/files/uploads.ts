@@ -35,58 +35,75 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     input: AppendInput,
     turn: Turn,
   ): Promise<UploadStatus> {
+    const gathered = gathering.take(upload.id, upload.offset)
+    let goesOn = true
+    try {
+      const { offset, expiresAt, error } = await gatherMore(call, bucket, upload, gathered, input, turn)
+      goesOn = offset < upload.size!
+      if (!goesOn) return finished(await finish(call, bucket, upload, gathered))
+      observer.event('step', { point: 'advanced', id: upload.id, offset })
+      if (error !== null) throw isFailure(error) ? error : interrupted(error)
+      return { id: upload.id, name: upload.name, offset, length: upload.size!, expiresAt, file: null }
+    } finally {
+      // In step with what was kept it serves the next request; otherwise the bytes are read back at the end.
+      if (gathered !== null && goesOn) gathering.keep(upload.id, gathered)
+      else gathered?.digest.drop()
+    }
+  }
+
+  /** Appends to the spool and moves the offset, but for the last byte: only the commit may report the full length. */
+  async function gatherMore(
+    call: Call,
+    bucket: Bucket,
+    upload: UploadRow,
+    gathered: Gathered | null,
+    input: AppendInput,
+    turn: Turn,
+  ): Promise<{ readonly offset: number; readonly expiresAt: string; readonly error: unknown }> {
     const size = upload.size!
-    let gathered: Gathered | null = gathering.at(upload.id, upload.offset)
-    let verdict: Promise<string> | null = null
-    let offset = upload.offset
+    let { offset, expiresAt } = upload
+    const advance = async (durable: number): Promise<void> => {
+      if (durable === size || durable === offset) return
+      expiresAt = timestamp(clock.now() + deps.uploads.expiry)
+      await meta.advance(upload.id, leases.holder, durable, expiresAt, now())
+      offset = durable
+    }
     const refused = new AbortController()
+    let verdict: Promise<void> | null = null
     const outcome = await spool.append(upload.id, offset, input.body, {
       max: size - offset,
       signal: AbortSignal.any([turn.signal, refused.signal]),
-      checkpoint: {
-        every: CHECKPOINT,
-        async reached(durable) {
-          if (durable >= size) return
-          await meta.advance(upload.id, leases.holder, durable, expiry(), now())
-          offset = durable
-        },
-      },
+      checkpoint: { every: CHECKPOINT, reached: advance },
       tap(chunk) {
         turn.touch()
-        if (gathered === null) return
-        gathered.digest.update(chunk)
-        if (gathered.mimeType !== null || verdict !== null) return
-        gathered = { ...gathered, head: extendHead(gathered.head, chunk) }
-        // Only a whole head is judged here; a file shorter than that is judged when it is finished.
-        if (gathered.head.length === HEAD_BYTES) verdict = judge(call, bucket, upload, gathered.head)
-        verdict?.catch(() => refused.abort())
+        if (gathered === null) return undefined
+        if (gathered.mimeType === null && verdict === null) {
+          gathered.head = extendHead(gathered.head, chunk)
+          // Only a whole head is judged here; a file shorter than that is judged when it is finished.
+          if (gathered.head.length === HEAD_BYTES) {
+            verdict = judge(call, bucket, upload, gathered)
+            verdict.catch(() => refused.abort())
+          }
+        }
+        return gathered.digest.update(chunk)
       },
     })
-    if (gathered !== null && verdict !== null) {
-      const mimeType = await (verdict as Promise<string>).catch(async (error: unknown) => {
-        await refuse(upload, error)
-        throw error
-      })
-      gathered = { ...(gathered as Gathered), mimeType, head: Buffer.alloc(0) }
-    }
-    if (isFailure(outcome.error, 'body_too_large') && outcome.offset >= size) throw outcome.error
-    if (outcome.offset === size) return finished(await finish(call, bucket, upload, gathered))
-    const expiresAt = expiry()
-    if (outcome.offset > offset) await meta.advance(upload.id, leases.holder, outcome.offset, expiresAt, now())
-    if (gathered !== null) gathering.keep(upload.id, gathered)
-    observer.event('step', { point: 'advanced', id: upload.id, offset: outcome.offset })
-    if (outcome.error !== null) throw isFailure(outcome.error) ? outcome.error : interrupted(outcome.error)
-    return { id: upload.id, name: upload.name, offset: outcome.offset, length: size, expiresAt, file: null }
+    await (verdict as Promise<void> | null)?.catch(async (error: unknown) => {
+      await refuse(upload, error)
+      throw error
+    })
+    if (isFailure(outcome.error, 'body_too_large') && outcome.offset === size) throw outcome.error
+    await advance(outcome.offset)
+    return { offset: outcome.offset, expiresAt, error: outcome.error }
   }
 
-  async function judge(call: Call, bucket: Bucket, upload: UploadRow, head: Buffer): Promise<string> {
-    const mimeType = await sniff(head, upload.size)
+  async function judge(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered): Promise<void> {
+    const mimeType = await sniff(gathered.head, upload.size)
     requireType(bucket, mimeType, null)
     requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
-    return mimeType
+    gathered.mimeType = mimeType
+    gathered.head = Buffer.alloc(0)
   }
-
-  const expiry = (): string => timestamp(clock.now() + deps.uploads.expiry)
 
   return {
     async create(call, draft) {
@@ -125,7 +142,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
             key: blobKey(bucket.name, id),
             checksum: fields.checksum,
             fileLifetime: fields.fileLifetime,
-            expiresAt: expiry(),
+            expiresAt: timestamp(clock.now() + deps.uploads.expiry),
             createdAt,
             holder: leases.holder,
             leaseExpiresAt: createdAt, // nobody writes yet
@@ -137,7 +154,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
       observer.event('step', { point: 'claimed', id })
       if (draft.size === 0)
         return alone(call, bucket.name, id, async () =>
-          finished(await finish(call, bucket, upload, gathering.at(id, 0))),
+          finished(await finish(call, bucket, upload, gathering.take(id, 0))),
         )
       return statusOf(upload)
     },

@@ -123,7 +123,7 @@ describe('the spool', () => {
     const id = nextId()
     const bytes = seededBytes(1, 3 * MIB)
     const seen: Buffer[] = []
-    const tap = (chunk: Buffer): void => void seen.push(chunk)
+    const tap = (chunk: Buffer): undefined => void seen.push(chunk)
     const { offset } = await spool.append(id, 0, bodyOf(bytes), { max: 2 * MIB, signal: never, tap })
     expect(offset).toBe(2 * MIB)
     expect(Buffer.concat(seen).equals(bytes.subarray(0, offset))).toBe(true)
