@@ -1,8 +1,9 @@
 // The benchmark: interleaved rounds of the product and its baseline, medians, ratios and targets. `node bench/run.ts [--quick] [--only NAME] [--durability normal]`
 import { writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measureMemory, measureStart } from './process-costs.ts'
+import { PRODUCT } from './product.ts'
 import { type Scenario, scenariosOf } from './scenarios.ts'
 import { type Bench, createBench } from './stage.ts'
 
@@ -70,11 +71,17 @@ function single(name: string, unit: string, value: number, limit: number): Resul
   }
 }
 
+/** The least and the largest ratio of a single round: where it spans the target, the machine was too busy to tell. */
+function spread({ rounds: pairs }: Result): string {
+  const ratios = pairs.map(([p, b]) => p / b)
+  return ratios.length === 0 ? '–' : `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`
+}
+
 function show(results: readonly Result[]): string {
   const number = (value: number | null, digits = 1): string =>
     value === null ? '–' : value.toFixed(value >= 1000 ? 0 : digits)
   const rows = [
-    ['scenario', 'unit', 'product', 'baseline', 'ratio', 'target', 'verdict', 'against'],
+    ['scenario', 'unit', 'product', 'baseline', 'ratio', 'target', 'verdict', 'pair ratios', 'against'],
     ...results.map((r) => [
       r.name,
       r.unit,
@@ -83,6 +90,7 @@ function show(results: readonly Result[]): string {
       number(r.ratio, 2),
       r.target,
       r.pass ? 'pass' : 'FAIL',
+      spread(r),
       r.against,
     ]),
   ]
@@ -98,6 +106,11 @@ function show(results: readonly Result[]): string {
 }
 
 const results: Result[] = []
+// Ratios of a busy machine mean little: the load before the start is part of the result.
+const [load] = loadavg()
+process.stderr.write(
+  `the product runs from ${PRODUCT.from}; load average ${load?.toFixed(1)} on ${cpus().length} processors\n`,
+)
 const bench = await createBench(durability)
 try {
   for (const scenario of scenariosOf({ big, seconds: values.quick ? 2 : 4 }).filter(({ name }) => wanted(name))) {
@@ -118,6 +131,6 @@ if (wanted('memory'))
 process.stdout.write(`${show(results)}\n`)
 writeFileSync(
   new URL('./results.json', import.meta.url),
-  `${JSON.stringify({ node: process.version, processor: cpus()[0]?.model, processors: cpus().length, memory: totalmem(), durability, rounds, big, results }, null, 2)}\n`,
+  `${JSON.stringify({ node: process.version, processor: cpus()[0]?.model, processors: cpus().length, memory: totalmem(), product: PRODUCT.from, load, quick: values.quick, only: values.only ?? null, durability, rounds, big, results }, null, 2)}\n`,
 )
 if (results.some(({ pass }) => !pass)) process.exitCode = 1

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { type Client, type Job, startClient, startRaw } from './jobs.ts'
+import { PRODUCT } from './product.ts'
 import { SEED, seedFiles } from './seed.ts'
 
 type Target = Pick<Job, 'port' | 'path' | 'headers'>
@@ -43,7 +44,11 @@ ${['files', 'few', 'many']
 
 /** Starts everything. `durability` is `full` or `normal`, for both servers. */
 export async function createBench(durability: 'full' | 'normal'): Promise<Bench> {
-  const server = await startServer({ schema: SCHEMA, config: { database: { durability }, logging: { level: 'warn' } } })
+  const server = await startServer({
+    ...PRODUCT.start,
+    schema: SCHEMA,
+    config: { database: { durability }, logging: { level: 'warn' } },
+  })
   const rawDir = mkdtempSync(join(tmpdir(), 'alyx-bench-raw-'))
   const raw = await startRaw(rawDir, durability)
   const client = startClient()

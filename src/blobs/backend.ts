@@ -21,6 +21,13 @@ export interface BlobEntry {
   readonly modifiedAt: number
 }
 
+/** Bytes in order, pulled into the caller's buffers. One read at a time; `close` exactly once, after the last read has settled. */
+export interface BlobReader {
+  /** Fills the buffer from its start, all of it unless the end comes first; resolves with the count, 0 at the end. */
+  read(into: Buffer): Promise<number>
+  close(): Promise<void>
+}
+
 /** Fails with storage_full, storage_unavailable or blob_missing; foreign errors never pass, but for the body's own error,
  *  which a put hands back as it came. */
 export interface Backend {
@@ -35,6 +42,8 @@ export interface Backend {
 
   /** Optional: a small blob, or a range of one, in one buffer; for at most `limit` bytes. Fails as `get` does, and file_corrupt when short. */
   read?(key: BlobKey, range: ByteRange | null, limit: number): Promise<Buffer>
+  /** Optional: `get` for callers that bring their own buffers. Rejects as `get` does. */
+  openReader?(key: BlobKey, range: ByteRange | null): Promise<BlobReader>
   /** Optional: takes over a finished, synced local file without copying it; false when it cannot (then `put` it). Twice is once.
    *  The file stays where it was too: its owner removes it once the takeover is committed. */
   adopt?(key: BlobKey, file: string): Promise<boolean>

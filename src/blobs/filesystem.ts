@@ -12,6 +12,7 @@ import type { Backend, PutOptions } from './backend.ts'
 import { createDirectories } from './directories.ts'
 import { diskFailure, orFail } from './disk-errors.ts'
 import { closeFile, type Durability, type OpenFile, openForReading, readFully } from './disk-file.ts'
+import { fileReader } from './file-reader.ts'
 import { fileStream } from './file-stream.ts'
 import { unlessGone, walkFiles } from './files-below.ts'
 import { isBucketName, parseKey } from './keys.ts'
@@ -123,6 +124,11 @@ export async function openFilesystem({ root: path, durability, observer }: Files
     async get(key, { range, signal }) {
       signal.throwIfAborted()
       return fileStream(await open(key, range), signal)
+    },
+
+    async openReader(key, range) {
+      const file = await open(key, range)
+      return fileReader(file.fd, file.range)
     },
 
     async read(key, range, limit) {

@@ -3,8 +3,8 @@ import { pipeline, type Readable } from 'node:stream'
 import { fail, isFailure } from '../core/errors.ts'
 import type { BlobKey, ByteRange, FileRow } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Backend, BlobEntry } from './backend.ts'
-import { verifier, verifyBytes } from './verify.ts'
+import type { Backend, BlobEntry, BlobReader } from './backend.ts'
+import { verifiedReader, verifier, verifyBytes } from './verify.ts'
 
 /** What reading a file's bytes needs to know of its row. */
 export type StoredFile = Pick<FileRow, 'backend' | 'key' | 'size' | 'storedSize' | 'storedCrc32' | 'codecs'>
@@ -20,6 +20,8 @@ export interface BlobStore {
   /** The content of `range` (null = all). Rejects before the first byte: blob_missing, storage_unavailable, file_corrupt, decrypt_failed.
    *  A whole read whose length or CRC-32 is wrong errors with file_corrupt before its last chunk. Consume or destroy the stream. */
   read(file: StoredFile, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
+  /** The same for callers that bring their own buffers, verified likewise; null where the backend offers streams only. */
+  openReader(file: StoredFile, range: ByteRange | null): Promise<BlobReader | null>
   /** The same in one buffer, for at most `limit` bytes; verified when it is the whole. */
   readBytes(file: StoredFile, range: ByteRange | null, limit: number): Promise<Buffer>
   /** Stores a body of exactly `size` bytes (null = unknown) under a new key; durable when it resolves. When it rejects nothing is left
@@ -56,6 +58,12 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
       observer.event('storage_error', { backend, operation, code: error.code, key, error })
     }
   }
+  const toldAndThrown =
+    (backend: string, operation: string, key: BlobKey) =>
+    (error: unknown): never => {
+      told(error, backend, operation, key)
+      throw error
+    }
   const using = async <T>(
     name: string,
     operation: string,
@@ -85,6 +93,19 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
         const verified = verifier(file)
         pipeline(source, verified, (error) => told(error, file.backend, 'read', file.key))
         return verified
+      }),
+
+    openReader: (file, range) =>
+      using(file.backend, 'read', file.key, async (backend) => {
+        requirePlain(file)
+        const whole = isWhole(file, range)
+        const reader = (await backend.openReader?.(file.key, whole ? null : range)) ?? null
+        if (reader === null) return null
+        const checked = whole ? verifiedReader(reader, file) : reader
+        return {
+          read: (into) => checked.read(into).catch(toldAndThrown(file.backend, 'read', file.key)),
+          close: () => reader.close(),
+        }
       }),
 
     readBytes: (file, range, limit) =>

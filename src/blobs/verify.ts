@@ -2,6 +2,7 @@
 import { Transform } from 'node:stream'
 import { crc32 } from 'node:zlib'
 import { type AppError, fail } from '../core/errors.ts'
+import type { BlobReader } from './backend.ts'
 
 /** What is known of stored bytes. */
 export interface Expected {
@@ -33,6 +34,23 @@ export function verifier(expected: Expected): Transform {
       done()
     },
   })
+}
+
+/** The same check for a reader of the whole: the read that reaches the end fails file_corrupt instead of handing out the last bytes. */
+export function verifiedReader(reader: BlobReader, expected: Expected): BlobReader {
+  let size = 0
+  let crc = 0
+  return {
+    async read(into) {
+      const count = await reader.read(into)
+      size += count
+      if (expected.storedCrc32 !== null && count > 0) crc = crc32(into.subarray(0, count), crc)
+      const over = count === 0 || size >= expected.storedSize
+      if (over && !matches(expected, size, crc)) throw corrupt(expected, size)
+      return count
+    },
+    close: () => reader.close(),
+  }
 }
 
 /** The same check for bytes in one buffer. Fails file_corrupt. */

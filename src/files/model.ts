@@ -86,10 +86,18 @@ export interface Delivery {
   readonly body: DeliveryBody | null
 }
 
+/** One read at a time; 0 at the end; close once. */
+export interface BodyReader {
+  read(into: Buffer): Promise<number>
+  close(): Promise<void>
+}
+
 export interface DeliveryBody {
   readonly length: number
   /** Rejects before the first byte when the blob is not there; errors (never ends early) when it turns out corrupt. */
   stream(): Promise<Readable>
+  /** The same for callers that bring their own buffers; null where only streams are offered. Close the reader. */
+  reader?(): Promise<BodyReader | null>
   /** The whole body in one buffer, for bodies of at most 256 KiB; null when the body is larger. */
   bytes: (() => Promise<Buffer>) | null
 }

@@ -2,10 +2,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { fail, isFailure } from '../core/errors.ts'
 import type { DeliveryBody } from '../files/model.ts'
 import { isHeld } from './continue.ts'
 import type { Exchange } from './exchange.ts'
+import { pull, pump } from './pump.ts'
 import type { Answer } from './route.ts'
 
 /** Unread request bodies up to this many bytes are read to the end, so that the connection can be used again. */
@@ -30,10 +30,12 @@ export async function send(exchange: Exchange, answer: Answer): Promise<Sent> {
 
   const { body } = answer
   if (isDelivery(body) && body.bytes === null) {
-    const stream = await body.stream()
+    const reader = (await body.reader?.()) ?? null
+    const stream = reader === null ? await body.stream() : null
     if (hasUnread(exchange, incoming)) headers.connection = 'close'
     if (!outgoing.destroyed) outgoing.writeHead(answer.status, headers)
-    const { bytes, error } = await pump(stream, outgoing, body.length)
+    const { bytes, error } =
+      reader === null ? await pump(stream!, outgoing, body.length) : await pull(reader, outgoing, body.length)
     answer.onSent?.(bytes, bytes === body.length)
     return { response: RESPONSE_ALREADY_SENT, bytes, error }
   }
@@ -123,40 +125,4 @@ function drain(incoming: IncomingMessage, done: () => void): void {
   incoming.on('error', () => {})
   incoming.on('data', onData).on('end', finish).on('close', finish)
   incoming.resume()
-}
-
-/** Moves a stream into the response at the client's pace. A stream that errs, or ends short, breaks the connection: the client
- *  must never take a part for the whole. */
-function pump(source: Readable, outgoing: ServerResponse, length: number): Promise<{ bytes: number; error: unknown }> {
-  return new Promise((resolve) => {
-    let bytes = 0
-    let settled = false
-    const settle = (error: unknown): void => {
-      if (settled) return
-      settled = true
-      outgoing.off('drain', onDrain).off('close', onClose)
-      if (bytes !== length || error !== null) {
-        source.destroy()
-        outgoing.destroy()
-      }
-      resolve({ bytes, error })
-    }
-    const onDrain = (): void => {
-      source.resume()
-    }
-    const onClose = (): void => settle(null)
-    if (outgoing.destroyed) return settle(null)
-    outgoing.on('drain', onDrain).on('close', onClose)
-    outgoing.on('error', onClose)
-    source.on('error', (error) => settle(outgoing.destroyed || isFailure(error, 'invalid_request') ? null : error))
-    source.on('end', () => {
-      if (bytes === length) outgoing.end()
-      settle(bytes === length ? null : fail('file_corrupt', `the body ended after ${bytes} of ${length} bytes`))
-    })
-    source.on('close', () => settle(null))
-    source.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (!outgoing.write(chunk)) source.pause()
-    })
-  })
 }
