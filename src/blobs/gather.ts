@@ -112,7 +112,9 @@ export function gather(body: Readable, { limit, excess, signal, write }: GatherO
     // These stay: a body that breaks after it was left would otherwise end the process.
     body.on('error', stop)
     body.on('end', () => stop(null))
-    body.on('close', () => stop(fail('invalid_request', 'the body broke off before its end')))
+    body.on('close', () => {
+      if (!over) stop(fail('invalid_request', 'the body broke off before its end'))
+    })
     if (body.errored) return stop(body.errored)
     if (body.readableEnded) return stop(null)
     if (body.destroyed) return stop(fail('invalid_request', 'the body broke off before it was read'))

@@ -65,7 +65,8 @@ export function createExclusive(deps: Pick<FileDeps, 'meta' | 'leases' | 'clock'
       try {
         return await work(await find(call, bucket, id), turn)
       } finally {
-        if (locked) await meta.unlock(id, leases.holder).catch(() => {})
+        // Nobody waits for it: verbs of one process are done in the order they were called in.
+        if (locked) meta.unlock(id, leases.holder).catch(() => {})
       }
     } finally {
       release()

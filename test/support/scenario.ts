@@ -184,7 +184,10 @@ export async function createWorld(server: TestServer): Promise<World> {
   const fa = await store('priv', 'fa.txt', 'the secret words of A', a)
   const fb = await store('priv', 'fb.txt', 'the secret words of B', b)
   const fm = await store('meta', 'fm.txt', 'the metadata bucket file of A', a)
-  // Lazily opened descriptors (thread pool, log, second database handle) settle before they are counted.
+  // Threads that start when first needed (hashing of large content, scans of the database) hold descriptors for good:
+  // they must be there before descriptors are counted, so that whatever is added later is a leak.
+  const large = await store('any', 'large enough for every thread', Buffer.alloc(2_000_000), a)
+  await send({ method: 'DELETE', path: `/api/files/any/${large.id}` })
   await world.get(`/api/files/priv/${fa.id}/download`)
   for (const query of ['', '?search=x&total=true', '?sort=name&mime_type=text/*'])
     await world.get(`/api/files/priv${query}`)

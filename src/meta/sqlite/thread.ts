@@ -30,6 +30,7 @@ export function createThread<V extends Verbs>(
   const pending = new Map<number, Pending>()
   let worker: Worker | null = null
   let outbox: string[] = []
+  let underWay = false
   let last = 0
   let closing: Promise<void> | null = null
 
@@ -63,6 +64,8 @@ export function createThread<V extends Verbs>(
         waiting?.reject(error)
       }
     }
+    underWay = false
+    flush()
     if (pending.size === 0 && !closing) worker?.unref()
     if (trouble !== undefined) observer.event('storage_error', { where: 'database', error: trouble })
   }
@@ -72,18 +75,21 @@ export function createThread<V extends Verbs>(
     const lost = [...pending.values()]
     pending.clear()
     outbox = []
+    underWay = false
     observer.event('storage_error', { where: 'database', error })
     for (const { reject } of lost) reject(error)
   }
 
+  /** One message is on its way at a time: what comes meanwhile shares the next one, and its commit. */
   const flush = (): void => {
-    if (outbox.length === 0) return
+    if (outbox.length === 0 || underWay) return
     const message = `[${outbox.join(',')}]`
     outbox = []
     try {
       worker ??= start()
       worker.ref()
       worker.postMessage(message)
+      underWay = true
     } catch (error) {
       lose(error)
     }

@@ -15,6 +15,8 @@ export type WriterVerbs = ReturnType<typeof writerVerbs>
 
 // About 2,000 pages of log; SQLite's own habit is 1,000, in the middle of somebody's commit.
 const VERBS_PER_CHECKPOINT = 500
+/** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
+const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'lease', 'releaseLease', 'ping'])
 
 function writerVerbs(db: Database, settings: ConnectionSettings) {
   const counters = createCounters(db)
@@ -86,7 +88,13 @@ function openDesk(settings: ConnectionSettings): Desk {
   return {
     answer(calls) {
       sinceCheckpoint += calls.length
-      return batch(calls)
+      if (settings.durability !== 'full' || !calls.every(([, verb]) => PASSING.has(verb))) return batch(calls)
+      db.pragma('synchronous = NORMAL')
+      try {
+        return batch(calls)
+      } finally {
+        db.pragma('synchronous = FULL')
+      }
     },
     afterwards() {
       if (sinceCheckpoint < VERBS_PER_CHECKPOINT) return
