@@ -2,24 +2,9 @@
 import { hash, randomBytes } from 'node:crypto'
 import { type Clock, timestamp } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
-import type { Scope } from '../core/model.ts'
+import type { ApiKeyRow, Scope } from '../core/model.ts'
 
 const KEY = /^alyx_[A-Za-z0-9_-]{43}$/
-
-/** What is stored of a key. Times are RFC 3339 with milliseconds. */
-export interface StoredKey {
-  /** `key_` and 32 hex digits: the caller's id. */
-  readonly id: string
-  /** SHA-256 of the whole key, 64 hex digits. */
-  readonly hash: string
-  readonly name: string | null
-  readonly tenant: string | null
-  readonly scopes: readonly Scope[]
-  readonly role: string | null
-  readonly createdAt: string
-  readonly expiresAt: string | null
-  readonly revokedAt: string | null
-}
 
 export interface KeyDraft {
   readonly name: string | null
@@ -37,7 +22,7 @@ export interface KeyTools {
 }
 
 /** A new key (`alyx_` and 43 base64url characters, to be shown once) and its row. Fails validation_failed: no scope, no valid expiry. */
-export function createApiKey(draft: KeyDraft, tools: KeyTools): { readonly key: string; readonly row: StoredKey } {
+export function createApiKey(draft: KeyDraft, tools: KeyTools): { readonly key: string; readonly row: ApiKeyRow } {
   const random = tools.random ?? randomBytes
   if (draft.scopes.length === 0 || draft.scopes.some((scope) => scope !== 'read' && scope !== 'write')) {
     throw fail('validation_failed', 'scopes of an API key are read, write or both', { details: { field: 'scopes' } })
@@ -47,7 +32,7 @@ export function createApiKey(draft: KeyDraft, tools: KeyTools): { readonly key: 
     throw fail('validation_failed', 'expires_at of an API key is a time to come', { details: { field: 'expires_at' } })
   }
   const key = `alyx_${random(32).toString('base64url')}`
-  const row: StoredKey = {
+  const row: ApiKeyRow = {
     id: `key_${random(16).toString('hex')}`,
     hash: hashApiKey(key),
     name: draft.name,

@@ -5,7 +5,7 @@ import type { Problem } from '../core/problem.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Bucket, RuleSource, Schema } from '../schema/model.ts'
 import { createOwnRuleCompiler, parseOwnRules } from './own-rules.ts'
-import type { RuleFile, RuleKind } from './rule-context.ts'
+import { NO_FILE, type RuleFile, type RuleKind } from './rule-context.ts'
 import { type CompiledRule, compileRule } from './rules.ts'
 
 export interface AccessRequest {
@@ -48,8 +48,6 @@ export interface Access {
   listFilter(call: { readonly caller: Caller; readonly request: RequestFacts }, bucket: string): ListFilter
   /** Parsed JSON → rules a file may carry. Fails validation_failed: no file_security, unknown operation, a rule that does not compile. */
   checkOwnRules(bucket: string, rules: unknown): OwnRules
-  /** Whether the bucket's rule is the literal `true` and no file can say otherwise: everybody gets the same answer. */
-  isPublic(bucket: string, operation: Operation): boolean
 }
 
 export interface AccessDeps {
@@ -135,7 +133,7 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
       if (guard.bucket.fileSecurity) return { kind: 'each' }
       if (rule.form === 'owner') return caller.id === null ? { kind: 'none' } : { kind: 'owner', ownerId: caller.id }
       if (rule.dependsOnSubject) return { kind: 'each' }
-      return { kind: rule.evaluate({ caller, request, bucket: name, file: ANY_FILE }) ? 'all' : 'none' }
+      return { kind: rule.evaluate({ caller, request, bucket: name, file: NO_FILE }) ? 'all' : 'none' }
     },
 
     checkOwnRules(name, rules) {
@@ -146,24 +144,7 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
       }
       return parseOwnRules(rules)
     },
-
-    isPublic(name, operation) {
-      const guard = guarded.get(name)
-      return guard?.bucket.fileSecurity === false && guard.rules.get(operation)?.form === 'always'
-    },
   }
-}
-
-/** Stands in where a rule does not look at the file. */
-const ANY_FILE: RuleFile = {
-  id: '',
-  name: '',
-  path: '',
-  mimeType: '',
-  size: 0,
-  ownerId: null,
-  metadata: {},
-  createdAt: '',
 }
 
 function ownSource(rules: OwnRules | null, operation: Operation): string | undefined {

@@ -3,8 +3,8 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { AuthConfig } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { type AppError, fail } from '../core/errors.ts'
-import { ANONYMOUS, type Caller } from '../core/model.ts'
-import { hashApiKey, isApiKey, type StoredKey } from './api-keys.ts'
+import { ANONYMOUS, type ApiKeyRow, type Caller } from '../core/model.ts'
+import { hashApiKey, isApiKey } from './api-keys.ts'
 import { callerOf } from './claims.ts'
 import { createRecent } from './recent.ts'
 import { createVerifier } from './signatures.ts'
@@ -17,7 +17,7 @@ const BEARER = /^bearer +([A-Za-z0-9_.-]+)$/i
 export type Identify = (authorization: string | undefined) => Promise<Caller>
 
 /** The part of a stored key that identification needs. */
-export type KnownKey = Pick<StoredKey, 'id' | 'hash' | 'tenant' | 'scopes' | 'role' | 'expiresAt' | 'revokedAt'>
+export type KnownKey = Pick<ApiKeyRow, 'id' | 'hash' | 'tenant' | 'scopes' | 'role' | 'expiresAt' | 'revokedAt'>
 
 export interface IdentityDeps {
   readonly jwt: AuthConfig['jwt']

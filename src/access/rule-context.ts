@@ -50,7 +50,8 @@ export const FIELDS = {
 } as const satisfies Record<string, Record<string, string>>
 
 const NO_REQUEST: RequestFacts = { method: '', path: '', ip: '', time: '' }
-const NO_FILE: RuleFile = {
+/** Stands in where a rule does not look at the file. */
+export const NO_FILE: RuleFile = {
   id: '',
   name: '',
   path: '',

@@ -24,6 +24,21 @@ export interface Caller {
 
 export type Scope = 'read' | 'write'
 
+/** A row of `_alyx_api_keys`: what is stored of a key. Times are RFC 3339 with milliseconds. */
+export interface ApiKeyRow {
+  /** `key_` and 32 hex digits: the caller's id. */
+  readonly id: string
+  /** SHA-256 of the whole key, 64 hex digits. */
+  readonly hash: string
+  readonly name: string | null
+  readonly tenant: string | null
+  readonly scopes: readonly Scope[]
+  readonly role: string | null
+  readonly createdAt: string
+  readonly expiresAt: string | null
+  readonly revokedAt: string | null
+}
+
 export const ANONYMOUS: Caller = {
   kind: 'anonymous',
   id: null,

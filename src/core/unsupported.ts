@@ -12,12 +12,13 @@ export interface Unsupported {
   readonly warning?: true
 }
 
-export const UNSUPPORTED: readonly Unsupported[] = [
+const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.compression', except: ['none'] },
   { path: 'buckets.*.encryption', except: ['false'] },
   { path: 'buckets.*.staging' },
   { path: 'buckets.*.trash' },
   { path: 'collections', warning: true },
+  { path: 'uploads.chunk_size', warning: true },
   { path: 'storage.backends.*.type', only: /^s3$/ },
   { path: 'storage.encryption.keys' },
   { path: 'database.url', only: /^postgres(ql)?:/ },

@@ -40,7 +40,7 @@ export function decideDelivery(question: DeliveryQuestion): DeliveryDecision {
 }
 
 /** One `bytes` range against a size (RFC 9110 §14.1.2), clamped. Null: no single valid range, so the header is ignored. */
-export function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' | null {
+function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' | null {
   const match = RANGE.exec(header)
   if (match === null) return null
   const [first, last] = [match[1]!, match[2]!]

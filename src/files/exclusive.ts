@@ -5,10 +5,11 @@ import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { Call, FileRow, UploadRow } from '../core/model.ts'
 import { type FileDeps, isVisible } from './lookup.ts'
+import type { Spool } from './spool.ts'
 import { createTurns, type Turn, type TurnTimes } from './turns.ts'
 
 /** The client of a PATCH may go silent this long before another request takes over; see turns.ts. */
-export const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
+const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
 const ASK_AGAIN = 50
 
 /** What a session call works on: an upload that is still gathering, or the file it has become. */
@@ -25,9 +26,14 @@ export type Alone = <T>(
 ) => Promise<T>
 
 /** The door to the uploads of one store. */
-export function createExclusive(deps: Pick<FileDeps, 'meta' | 'leases' | 'clock'>): Alone {
-  const { meta, leases, clock } = deps
+export function createExclusive(
+  deps: Pick<FileDeps, 'meta' | 'leases' | 'clock'> & { readonly spool: Pick<Spool, 'renew'> },
+): Alone {
+  const { meta, leases, clock, spool } = deps
   const turns = createTurns(clock, TURN_TIMES)
+  /** Taken from a holder that did not let go. It may only be standing still, with the file open: what it writes when it wakes must go
+   *  nowhere. */
+  const seized = new Set<string>()
   const now = (): string => timestamp(clock.now())
 
   leases.onWanted((id) => {
@@ -77,7 +83,13 @@ export function createExclusive(deps: Pick<FileDeps, 'meta' | 'leases' | 'clock'
   async function lock(id: string): Promise<boolean> {
     const giveUp = clock.now() + TURN_TIMES.patience
     for (;;) {
+      const before = (await meta.upload(id))?.holder ?? null
       const taken = await meta.lock(id, leases.holder, leases.until(), now())
+      if (taken === true && before !== null && before !== leases.holder) seized.add(id)
+      if (taken === true && seized.has(id)) {
+        await spool.renew(id)
+        seized.delete(id)
+      }
       if (taken !== false) return taken === true
       if (clock.now() >= giveUp) throw fail('upload_locked', 'another request is writing this upload')
       await leases.releaseGone()

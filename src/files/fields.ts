@@ -1,7 +1,7 @@
 // From the text fields of an upload to values that may be stored; every protocol's fields pass here.
-import { fail, isFailure } from '../core/errors.ts'
+import { fail } from '../core/errors.ts'
 import type { Metadata } from '../core/model.ts'
-import { checkName, checkPath, fillPathTemplate } from '../core/paths.ts'
+import { checkName, checkPath, extensionOf, fillPathTemplate } from '../core/paths.ts'
 import { parseDuration } from '../core/units.ts'
 import type { Bucket } from '../schema/model.ts'
 import type { UploadFields } from './model.ts'
@@ -25,29 +25,17 @@ const LONGEST_LIFE = 100 * 365 * 86_400_000
 /** Fails: invalid_filename, invalid_path, invalid_metadata, invalid_expiry, invalid_request. */
 export function parseFields(fields: UploadFields, bucket: Bucket, owner: string | null, id: string): ParsedFields {
   const name = checkName(fields.name)
-  const path =
-    fields.path === undefined
-      ? fillPathTemplate(bucket.path, {
-          owner: owner ?? 'anonymous',
-          name,
-          id,
-          bucket: bucket.name,
-          ext: extension(name),
-        })
-      : fields.path
   return {
     name,
-    path: checkPath(path),
+    path:
+      fields.path === undefined
+        ? fillPathTemplate(bucket.path, { owner, name, id, bucket: bucket.name, ext: extensionOf(name) })
+        : checkPath(fields.path),
     metadata: fields.metadata === undefined ? {} : parseMetadata(fields.metadata),
     fileLifetime: lifetime(fields.expires_in, bucket),
     checksum: fields.checksum === undefined ? null : parseChecksum(fields.checksum),
     rules: fields.rules === undefined ? null : parseRules(fields.rules),
   }
-}
-
-function extension(name: string): string {
-  const dot = name.lastIndexOf('.')
-  return dot > 0 ? name.slice(dot + 1) : ''
 }
 
 function parseChecksum(text: string): string {
@@ -137,9 +125,4 @@ export function checkExpiresAt(value: string | null, bucket: Bucket, createdAt: 
   if (latest !== null ? time > latest : time > now + LONGEST_LIFE)
     throw fail('invalid_expiry', 'expires_at is beyond the maximum', details)
   return new Date(time).toISOString()
-}
-
-/** Turns a foreign failure of the name into the caller's own words for protocols that name it differently. */
-export function isRefusal(error: unknown): boolean {
-  return isFailure(error) && error.status < 500
 }

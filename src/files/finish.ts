@@ -15,13 +15,14 @@ export interface Finish {
   finish(call: Call, bucket: Bucket, upload: UploadRow, gathered: Gathered | null): Promise<FileRow>
   /** Discards an upload that was refused for good; after a fault of the server it stays and can be continued. */
   refuse(upload: UploadRow, error: unknown): Promise<void>
-  /** Bytes first, then the claim; what cannot be done now stays for the sweep, with its path free. */
+  /** The claim is given up, then its bytes go; what cannot be done now stays for the sweep. Nothing happens when another process has taken
+   *  the upload over meanwhile: the bytes are its own, and may be a file by now. */
   discard(upload: UploadRow): Promise<void>
 }
 
 /** Wires the end of resumable uploads. */
 export function createFinish(deps: FileDeps & { readonly spool: Spool }, gathering: Gathering): Finish {
-  const { meta, blobs, access, clock, observer, spool } = deps
+  const { meta, blobs, access, leases, clock, observer, spool } = deps
 
   async function readBack(upload: UploadRow): Promise<Gathered> {
     const gathered = NOTHING_GATHERED()
@@ -35,6 +36,9 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
 
   async function store(upload: UploadRow): Promise<void> {
     const { backend, key, id } = upload
+    // Whoever stood still for too long must not touch what another process has made of the upload.
+    const holder = (await meta.upload(id))?.holder
+    if (holder !== leases.holder) throw fail('upload_locked', 'another process has taken the upload over')
     if (upload.size! > 0 && (await blobs.adopt(backend, key, spool.path(id)))) return
     // An attempt that was cut off may have left its blob: it was never visible, and a key is written once.
     await blobs.remove(backend, key)
@@ -63,12 +67,13 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
   async function discard(upload: UploadRow): Promise<void> {
     gathering.drop(upload.id)
     try {
+      if (!(await meta.abandon(upload.id, timestamp(clock.now()), leases.holder))) return
       await spool.remove(upload.id)
       await blobs.remove(upload.backend, upload.key)
       await meta.forget(upload.id)
     } catch (error) {
       observer.event('storage_error', { backend: upload.backend, operation: 'discard', id: upload.id, error })
-      await meta.abandon(upload.id, timestamp(clock.now())).catch(() => {})
+      await leases.giveUp(upload.id)
     }
   }
 
@@ -96,7 +101,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
       await store(upload)
       observer.event('step', { point: 'stored', id: upload.id })
       const facts = { mimeType, size, originalSize: null, storedSize: size, storedCrc32: crc32, checksum, codecs: [] }
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
+      const file = await meta.commit(upload.id, facts, timestamp(clock.now()), leases.holder)
       observer.event('step', { point: 'committed', id: upload.id })
       tell(upload, 'stored', size)
       gathering.drop(upload.id)

@@ -1,7 +1,6 @@
 // The name under which a process holds claims and locks. It tells another process of the same machine whether the holder still lives,
 // so that what a killed server held is free at its restart and not only when its lease has run out.
 import { hostname } from 'node:os'
-import { timestamp } from '../core/clock.ts'
 import { systemCode } from '../core/errors.ts'
 import type { MetaStore } from '../meta/store.ts'
 
@@ -42,6 +41,6 @@ export function enlist(name: string): () => void {
 }
 
 /** Ends the leases of processes that are gone. */
-export async function releaseGone(meta: MetaStore, holder: Holder, now: number): Promise<void> {
-  for (const name of await meta.holders()) if (holder.isGone(name)) await meta.renew(name, timestamp(now))
+export async function releaseGone(meta: MetaStore, holder: Holder): Promise<void> {
+  for (const name of await meta.holders()) if (holder.isGone(name)) await meta.release(name)
 }

@@ -47,8 +47,8 @@ export function createIngest(checks: Checks): Ingest {
   }
 
   const stream = new Transform({
-    readableHighWaterMark: 1 << 20,
-    writableHighWaterMark: 1 << 20,
+    readableHighWaterMark: 1 << 18,
+    writableHighWaterMark: 1 << 18,
     transform(chunk: Buffer, _encoding, done) {
       let wait: Promise<void> | undefined
       try {

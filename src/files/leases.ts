@@ -11,8 +11,11 @@ export interface Leases {
   until(): string
   /** Counts a claim of this process as alive until the returned function is called. */
   keep(): () => void
-  /** Ends the lease of a holder that is certainly gone; see Holder. */
+  /** Ends what holders that are certainly gone have; see Holder. */
   releaseGone(): Promise<void>
+  /** Gives an own claim up: now or, while the database is in trouble, again with every beat. Until then its lease is prolonged with
+   *  all others, so it would hold its path for as long as this process is busy. Never rejects. */
+  giveUp(id: string): Promise<void>
   /** `release` is called (again and again) while another process waits for an upload this one holds. */
   onWanted(release: (id: string) => void): void
   close(): void
@@ -31,15 +34,25 @@ export function createLeases(deps: {
   const { meta, clock, observer, leaseTime } = deps
   const holder = deps.holder.name
   const leave = enlist(holder)
+  const givenUp = new Set<string>()
   let kept = 0
   let release: ((id: string) => void) | null = null
   const until = (): string => timestamp(clock.now() + leaseTime)
   const report = (error: unknown): void =>
     observer.event('storage_error', { backend: 'database', operation: 'lease', error })
 
+  const abandon = async (id: string): Promise<void> => {
+    try {
+      await meta.abandon(id, timestamp(clock.now()), holder)
+      givenUp.delete(id)
+    } catch (error) {
+      report(error)
+    }
+  }
   const beat = setInterval(
     () => {
       if (kept > 0) meta.renew(holder, until()).catch(report)
+      for (const id of givenUp) void abandon(id)
     },
     Math.max(50, leaseTime / 3),
   )
@@ -63,7 +76,11 @@ export function createLeases(deps: {
         over = true
       }
     },
-    releaseGone: () => releaseGone(meta, deps.holder, clock.now()),
+    releaseGone: () => releaseGone(meta, deps.holder),
+    giveUp(id) {
+      givenUp.add(id)
+      return abandon(id)
+    },
     onWanted(callback) {
       release = callback
     },

@@ -24,7 +24,7 @@ export interface UploadInput {
   readonly size: number | null
   /** A bound above the length (a multipart body's Content-Length); null when there is none. */
   readonly sizeBound: number | null
-  /** What the client says the type is; used for the first decision only. */
+  /** What the client says the type is: shown in a refusal, never believed. */
   readonly declaredType: string | null
   /** Not read before the claim. Ends after the last byte; errors when the request breaks. */
   readonly body: Readable
@@ -160,7 +160,6 @@ export interface UploadStatus {
   readonly expiresAt: string | null
   /** Set once the upload has become a file. */
   readonly file: FileRow | null
-  /** Client metadata as sent. */
   readonly name: string
 }
 

@@ -60,7 +60,11 @@ export function inlineType(mime: string, { inlinePdf }: { readonly inlinePdf: bo
   return INLINE.has(mime) || (inlinePdf && mime === 'application/pdf')
 }
 
-/** The Content-Type a file is served with: text is known to be UTF-8. */
+/** What a browser would run as a page of this server, were it ever to look past the disposition. */
+const PAGES: ReadonlySet<string> = new Set(['text/html', 'application/xhtml+xml'])
+
+/** The Content-Type a file is served with: text is known to be UTF-8, and no answer of ours ever calls itself a page. */
 export function servedType(mime: string): string {
+  if (PAGES.has(mime)) return 'application/octet-stream'
   return mime === 'text/plain' ? 'text/plain; charset=utf-8' : mime
 }

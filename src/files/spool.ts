@@ -1,5 +1,5 @@
 // Where the bytes of resumable uploads gather until the last one is there: one file per upload.
-import { lstat, unlink } from 'node:fs/promises'
+import { constants, copyFile, lstat, rename, unlink } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { createDirectories } from '../blobs/directories.ts'
 import { diskFailure, orFail } from '../blobs/disk-errors.ts'
@@ -58,6 +58,9 @@ export interface Spool {
   append(id: string, offset: number, body: Readable, options: AppendOptions): Promise<Appended>
   /** The bytes of `range`, or all. Opened with the first read; errors with blob_missing. Consume or destroy the stream. */
   read(id: string, range?: ByteRange | null): Readable
+  /** Puts a copy in the file's place, durably: whoever has the old one open writes into nothing from now on. Nothing happens when there
+   *  is no file. */
+  renew(id: string): Promise<void>
   /** Where the file is, for a backend that takes it over. */
   path(id: string): string
   /** Bytes in the file; null when there is none. */
@@ -109,8 +112,22 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
       if (isId(name)) yield { id: name, size: stats.size, modifiedAt: stats.mtimeMs }
     }
   }
+  const copyOf = (id: string): string => `${pathOf(id)}.copy`
   const remove = async (id: string): Promise<void> => {
-    await unlink(pathOf(id)).catch(unlessGone)
+    await Promise.all([unlink(pathOf(id)).catch(unlessGone), unlink(copyOf(id)).catch(unlessGone)])
+  }
+  const renew = async (id: string): Promise<void> => {
+    const copy = copyOf(id)
+    await unlink(copy).catch(unlessGone)
+    await copyFile(pathOf(id), copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    const { fd } = await openForWriting(copy, false)
+    try {
+      await secure(fd, false)
+    } finally {
+      await closeFile(fd)
+    }
+    await rename(copy, pathOf(id))
+    if (durability === 'full') await directories.sync(root)
   }
 
   return {
@@ -174,6 +191,12 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
       } finally {
         await closeFile(fd)
       }
+    },
+
+    async renew(id) {
+      await renew(id).catch((error: unknown) => {
+        if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'copy the upload')
+      })
     },
 
     remove,

@@ -144,7 +144,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         await meta.forget(id)
       } catch (error) {
         observer.event('storage_error', { backend: bucket.backend, operation: 'discard', id, error })
-        await meta.abandon(id, timestamp(clock.now())).catch(() => {})
+        await leases.giveUp(id)
       }
     }
   }

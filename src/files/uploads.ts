@@ -36,17 +36,17 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     turn: Turn,
   ): Promise<UploadStatus> {
     const gathered = gathering.take(upload.id, upload.offset)
-    let goesOn = true
+    let inStep = false
     try {
       const { offset, expiresAt, error } = await gatherMore(call, bucket, upload, gathered, input, turn)
-      goesOn = offset < upload.size!
-      if (!goesOn) return finished(await finish(call, bucket, upload, gathered))
+      inStep = offset < upload.size!
+      if (!inStep) return finished(await finish(call, bucket, upload, gathered))
       observer.event('step', { point: 'advanced', id: upload.id, offset })
       if (error !== null) throw isFailure(error) ? error : interrupted(error)
       return { id: upload.id, name: upload.name, offset, length: upload.size!, expiresAt, file: null }
     } finally {
       // In step with what was kept it serves the next request; otherwise the bytes are read back at the end.
-      if (gathered !== null && goesOn) gathering.keep(upload.id, gathered)
+      if (gathered !== null && inStep) gathering.keep(upload.id, gathered)
       else gathered?.digest.drop()
     }
   }

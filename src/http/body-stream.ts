@@ -5,7 +5,7 @@ import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import { fail } from '../core/errors.ts'
 import { giveContinue } from './continue.ts'
 
-const HIGH_WATER_MARK = 1024 * 1024
+const HIGH_WATER_MARK = 256 * 1024
 
 export interface BodySource {
   readonly web: Request

@@ -14,7 +14,7 @@ const MAX_HEAD = 1024 * 1024
 const MAX_EPILOGUE = 64 * 1024
 const MAX_HEADERS = 16 * 1024
 const MAX_HEADER_PAIRS = 20
-const HIGH_WATER_MARK = 1024 * 1024
+const HIGH_WATER_MARK = 256 * 1024
 /** What may pile up in the parser while the file waits to be read. */
 const PARSER_MARK = 256 * 1024
 const BOUNDARY = /;[ \t]*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))[ \t]*(?:;|$)/i

@@ -3,7 +3,7 @@ import type * as z from 'zod'
 import { fail } from '../core/errors.ts'
 
 /** `a=1&b=x+y` → its pairs (`+` is a space, as in forms). Fails invalid_query for repeated keys and broken escapes. */
-export function readQuery(search: string): Record<string, string> {
+function readQuery(search: string): Record<string, string> {
   const values: Record<string, string> = Object.create(null)
   if (search === '') return values
   for (const pair of search.split('&')) {

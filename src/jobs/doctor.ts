@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto'
 import type { BlobEntry } from '../blobs/backend.ts'
 import type { BlobStore } from '../blobs/store.ts'
-import { type Clock, timestamp } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import { isFailure } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
+import { isVisible } from '../files/lookup.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore } from '../meta/store.ts'
 
@@ -150,7 +151,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 
     async function stillThere(file: FileRow): Promise<boolean> {
       const row = await meta.file(file.bucket, file.id)
-      return row !== null && row.state === 'ready' && (row.expiresAt === null || row.expiresAt > timestamp(clock.now()))
+      return row !== null && isVisible(row, clock)
     }
   }
 }

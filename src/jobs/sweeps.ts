@@ -85,7 +85,8 @@ export function createSweep(deps: SweepDeps): Sweep {
 
     async function clearUpload(upload: UploadRow): Promise<void> {
       if (!dryRun) {
-        await meta.abandon(upload.id, now())
+        // It may have become a file since it was found.
+        if (!(await meta.abandon(upload.id, now()))) return
         await spool.remove(upload.id)
         await blobs.remove(upload.backend, upload.key)
         await meta.forget(upload.id)

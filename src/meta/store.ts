@@ -1,6 +1,6 @@
 // The contract of the metadata store: whole steps of the business, the same on every database.
 // Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
-import type { FileFacts, FileRow, Metadata, OwnRules, Scope, UploadDraft, UploadRow } from '../core/model.ts'
+import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
 
 /** What a claim may not exceed; null = no limit. Bytes. */
 export interface Ceilings {
@@ -49,20 +49,6 @@ export interface Usage {
   readonly files: number
 }
 
-export interface ApiKeyRow {
-  /** `key_…` */
-  readonly id: string
-  /** SHA-256 of the whole key, hex. */
-  readonly hash: string
-  readonly name: string | null
-  readonly tenant: string | null
-  readonly scopes: readonly Scope[]
-  readonly role: string | null
-  readonly createdAt: string
-  readonly expiresAt: string | null
-  readonly revokedAt: string | null
-}
-
 export interface Migration {
   readonly name: string
   /** Null while pending. */
@@ -85,10 +71,12 @@ export interface MetaStore {
   /** Records durable bytes of a tus upload and prolongs its life. Fails: upload_locked when `holder` no longer has it, upload_not_found. */
   advance(id: string, holder: string, offset: number, expiresAt: string, now: string): Promise<void>
   /** The claim becomes a `ready` file; the reservation becomes usage. Twice is once; a swept claim fails upload_expired.
-   *  `fileLifetime` of the draft becomes expires_at counted from `now`. */
-  commit(id: string, facts: FileFacts, now: string): Promise<FileRow>
-  /** Path and reservation are free at once; the row stays (state abandoned) until `forget`, so that its bytes still have a row. */
-  abandon(id: string, now: string): Promise<void>
+   *  `fileLifetime` of the draft becomes expires_at counted from `now`. Fails upload_locked when `holder` is given and does not have it. */
+  commit(id: string, facts: FileFacts, now: string, holder?: string): Promise<FileRow>
+  /** Path and reservation are free at once; the row stays (state abandoned) until `forget`, so that its bytes still have a row.
+   *  True when the claim is abandoned now: only then may its bytes go. False when there is none any more, or it is a file by now, or
+   *  `holder` is given and another has it. */
+  abandon(id: string, now: string, holder?: string): Promise<boolean>
   /** The bytes of an uncommitted upload are gone: its row goes too, with what it still held. Never touches a file. */
   forget(id: string): Promise<void>
 
@@ -98,6 +86,8 @@ export interface MetaStore {
   unlock(id: string, holder: string): Promise<void>
   /** Prolongs every lease of `holder`. */
   renew(holder: string, leaseExpiresAt: string): Promise<void>
+  /** Ends everything `holder` has, as if it had let go: only for one that will never write again. */
+  release(holder: string): Promise<void>
   /** Who holds a claim or a lock, dead or alive. */
   holders(): Promise<readonly string[]>
   /** Ids held by `holder` that another process asks for. */
@@ -119,7 +109,6 @@ export interface MetaStore {
   file(bucket: string, id: string): Promise<FileRow | null>
   /** By id alone: for HEAD on a finished tus upload. */
   upload(id: string): Promise<UploadRow | null>
-  fileByPath(bucket: string, path: string): Promise<FileRow | null>
   /** Ready, unexpired files in order, at most `limit`. */
   list(query: FileQuery): Promise<readonly FileRow[]>
   /** How many `list` would find in all, `after` ignored. */
@@ -144,8 +133,6 @@ export interface MetaStore {
   /** False when there is no such live key. */
   revokeKey(id: string, now: string): Promise<boolean>
 
-  /** Buckets that have files or uploads, declared or not. */
-  bucketsInUse(): Promise<readonly string[]>
   /** For doctor: rows in id order after `afterId`. */
   scanFiles(afterId: string, limit: number): Promise<readonly FileRow[]>
   scanUploads(afterId: string, limit: number): Promise<readonly UploadRow[]>

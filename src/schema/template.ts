@@ -2,7 +2,7 @@
 import { didYouMean } from '../core/problem.ts'
 
 /** What may stand in braces in a bucket's `path`. */
-export const PLACEHOLDERS = ['name', 'owner', 'id', 'bucket', 'ext'] as const
+const PLACEHOLDERS = ['name', 'owner', 'id', 'bucket', 'ext'] as const
 
 /** What is wrong with a template, or null. */
 export function templateFault(template: string): string | null {

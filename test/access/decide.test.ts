@@ -263,16 +263,6 @@ describe('what a caller may list (D74)', () => {
   })
 })
 
-describe('the literal rule true', () => {
-  it('is public, unless files may say otherwise', () => {
-    expect(access.isPublic('pub', 'download')).toBe(true)
-    expect(access.isPublic('signed_in', 'download')).toBe(false)
-    expect(access.isPublic('none', 'download')).toBe(false)
-    expect(access.isPublic('nope', 'download')).toBe(false)
-    expect(accessTo([bucket('open', all('true'), true)]).isPublic('open', 'download')).toBe(false)
-  })
-})
-
 describe('a schema with a rule that does not compile', () => {
   it('gives no access at all and names every rule with its line and column', () => {
     const rules = { create: { source: 'doc.n == nope', at: AT, path: 'collections.posts.rules.create' } }

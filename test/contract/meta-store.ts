@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { timestamp } from '../../src/core/clock.ts'
 import { isFailure } from '../../src/core/errors.ts'
-import type { BlobKey, FileFacts, FileRow, UploadDraft } from '../../src/core/model.ts'
-import type { ApiKeyRow, FileQuery, MetaStore, Usage } from '../../src/meta/store.ts'
+import type { ApiKeyRow, BlobKey, FileFacts, FileRow, UploadDraft } from '../../src/core/model.ts'
+import type { FileQuery, MetaStore, Usage } from '../../src/meta/store.ts'
 
 /** One empty database. `connect` opens it again and again, like as many processes; `remove` comes after every store was closed. */
 export interface Fixture {
@@ -328,7 +328,6 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
           updatedAt: at(3),
         })
         expect(await store.file('docs', claim.id)).toEqual(file)
-        expect(await store.fileByPath('docs', 'p')).toEqual(file)
         expect(await store.upload(claim.id)).toBeNull()
         expect(await usageOf('bucket:docs')).toEqual({ used: 90, reserved: 0, files: 1 })
         expect(await usageOf('owner:ann')).toEqual({ used: 90, reserved: 0, files: 1 })
@@ -643,13 +642,6 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect([first.length, rest.length, (await store.scanUploads('', 9)).length]).toEqual([5, 2, 3])
         const ids = [...first, ...rest].map(({ id }) => id)
         expect(ids).toEqual([...ids].sort())
-      })
-
-      it('bucketsInUse names buckets with files or uploads', async () => {
-        expect(await store.bucketsInUse()).toEqual([])
-        for (const bucket of ['b', 'a', 'b']) await put({ bucket })
-        await store.claim(draft({ bucket: 'c' }), FREE, HUNDRED)
-        expect(await store.bucketsInUse()).toEqual(['a', 'b', 'c'])
       })
 
       it('counters equal the sums after any mixture of verbs', async () => {

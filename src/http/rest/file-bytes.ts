@@ -24,7 +24,7 @@ const fieldShape = {
 }
 const putQuery = z.strictObject({ name: z.string().meta({ description: 'Name of the file.' }), ...fieldShape })
 const linkQuery = z.strictObject({
-  token: z.string().max(4096).optional().meta({ description: 'Of a signed link; no other credential is needed.' }),
+  token: z.string().optional().meta({ description: 'Of a signed link; no other credential is needed.' }),
 })
 
 const CREATED = {

@@ -70,7 +70,7 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       requireSizes(offset)
       const row = find.get(id)
       if (row?.state !== 'open') throw fail('upload_not_found', 'there is no such upload')
-      if (row.holder !== holder) throw fail('upload_locked', 'another process has taken the upload over')
+      if (row.holder !== holder) throw takenOver()
       // Acknowledged bytes stay acknowledged.
       if (offset < row.offset)
         throw fail('offset_mismatch', `the upload is at ${row.offset} already`, { details: { offset: row.offset } })
@@ -78,10 +78,11 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       return null
     },
 
-    commit(id: string, facts: FileFacts, now: string): FileRow {
+    commit(id: string, facts: FileFacts, now: string, holder: string | null): FileRow {
       const done = findFile.get(id)
       if (done?.state === 'ready') return fileRow(done)
       const claim = requireOpen(id)
+      if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
       const file = storedFile(claim, facts, now)
       insertFile.run(file)
@@ -90,10 +91,11 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       return fileRow(file)
     },
 
-    abandon(id: string, now: string): null {
+    abandon(id: string, now: string, holder: string | null): boolean {
       const row = find.get(id)
-      if (row?.state === 'open') paths.abandon(row, now)
-      return null
+      if (!row || (holder !== null && row.holder !== holder)) return false
+      if (row.state === 'open') paths.abandon(row, now)
+      return true
     },
 
     forget(id: string): null {
@@ -104,6 +106,10 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       return null
     },
   }
+}
+
+function takenOver() {
+  return fail('upload_locked', 'another process has taken the upload over')
 }
 
 function account(draft: UploadDraft) {

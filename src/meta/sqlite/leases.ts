@@ -13,6 +13,9 @@ export function leaseVerbs(db: Database) {
     'UPDATE _alyx_uploads SET holder = NULL, lease_expires_at = NULL, release_requested = 0 WHERE id = ? AND holder = ?',
   )
   const prolong = db.prepare<[string, string]>('UPDATE _alyx_uploads SET lease_expires_at = ? WHERE holder = ?')
+  const dropAll = db.prepare<[string]>(
+    'UPDATE _alyx_uploads SET holder = NULL, lease_expires_at = NULL, release_requested = 0 WHERE holder = ?',
+  )
   const takeNamed = db.prepare<[string, string, string, string]>(`
     INSERT INTO _alyx_leases (name, holder, expires_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
@@ -41,6 +44,11 @@ export function leaseVerbs(db: Database) {
 
     renew(holder: string, leaseExpiresAt: string): null {
       prolong.run(leaseExpiresAt, holder)
+      return null
+    },
+
+    release(holder: string): null {
+      dropAll.run(holder)
       return null
     },
 

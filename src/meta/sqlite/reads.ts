@@ -19,7 +19,6 @@ export const EXPIRED_FILES = `${SELECT_FILE} WHERE expires_at <= ? AND state = '
 /** Prepares the reads of MetaStore on files and uploads. */
 export function createReads(db: Database) {
   const file = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
-  const byPath = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE bucket = ? AND path = ?`)
   const upload = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const holders = db.prepare<[], string>('SELECT DISTINCT holder FROM _alyx_uploads WHERE holder IS NOT NULL')
   const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
@@ -28,13 +27,11 @@ export function createReads(db: Database) {
   const expired = db.prepare<[string, number], StoredFile>(EXPIRED_FILES)
   const scanFiles = db.prepare<[string, number], StoredFile>(`${SELECT_FILE} WHERE id > ? ORDER BY id LIMIT ?`)
   const scanUploads = db.prepare<[string, number], StoredUpload>(`${SELECT_UPLOAD} WHERE id > ? ORDER BY id LIMIT ?`)
-  const buckets = db.prepare<[], string>(BUCKETS).pluck()
   wanted.pluck()
   holders.pluck()
 
   return {
     file: (bucket: string, id: string): FileRow | null => one(file.get(id, bucket)),
-    fileByPath: (bucket: string, path: string): FileRow | null => one(byPath.get(bucket, path)),
     upload: (id: string): UploadRow | null => {
       const row = upload.get(id)
       return row ? uploadRow(row) : null
@@ -44,7 +41,6 @@ export function createReads(db: Database) {
     deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
     stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
     expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all(now, limit).map(fileRow),
-    bucketsInUse: (): readonly string[] => buckets.all(),
     scanFiles: (afterId: string, limit: number): readonly FileRow[] => scanFiles.all(afterId, limit).map(fileRow),
     scanUploads: (afterId: string, limit: number): readonly UploadRow[] =>
       scanUploads.all(afterId, limit).map(uploadRow),
@@ -54,16 +50,3 @@ export function createReads(db: Database) {
 function one(row: StoredFile | undefined): FileRow | null {
   return row ? fileRow(row) : null
 }
-
-// DISTINCT would read every row; this jumps in the index from one bucket to the next.
-const BUCKETS = `
-  WITH RECURSIVE
-    f (bucket) AS (
-      SELECT min(bucket) FROM _alyx_files
-      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_files WHERE bucket > f.bucket) FROM f WHERE f.bucket IS NOT NULL
-    ),
-    u (bucket) AS (
-      SELECT min(bucket) FROM _alyx_uploads
-      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_uploads WHERE bucket > u.bucket) FROM u WHERE u.bucket IS NOT NULL
-    )
-  SELECT bucket FROM f WHERE bucket IS NOT NULL UNION SELECT bucket FROM u WHERE bucket IS NOT NULL ORDER BY 1`

@@ -40,10 +40,8 @@ export function createStore(
     async advance(id, holder, offset, expiresAt, time) {
       await writer.call('advance', id, holder, offset, expiresAt, time)
     },
-    commit: (id, facts, time) => writer.call('commit', id, facts, time),
-    async abandon(id, time) {
-      await writer.call('abandon', id, time)
-    },
+    commit: (id, facts, time, holder) => writer.call('commit', id, facts, time, holder ?? null),
+    abandon: (id, time, holder) => writer.call('abandon', id, time, holder ?? null),
     async forget(id) {
       await writer.call('forget', id)
     },
@@ -53,6 +51,9 @@ export function createStore(
     },
     async renew(holder, leaseExpiresAt) {
       await writer.call('renew', holder, leaseExpiresAt)
+    },
+    async release(holder) {
+      await writer.call('release', holder)
     },
     holders: () => now(() => reads.holders()),
     wanted: (holder) => now(() => reads.wanted(holder)),
@@ -69,7 +70,6 @@ export function createStore(
     },
     file: (bucket, id) => now(() => reads.file(bucket, id)),
     upload: (id) => now(() => reads.upload(id)),
-    fileByPath: (bucket, path) => now(() => reads.fileByPath(bucket, path)),
     list: (query) => (isSearching(query) ? scanner.call('list', query) : now(() => lists.list(query))),
     count: (query) => scanner.call('count', query),
     usage: (scope) => now(() => usage(scope)),
@@ -86,7 +86,6 @@ export function createStore(
     keyByHash: (hash) => now(() => keys.keyByHash(hash)),
     keys: () => now(() => keys.keys()),
     revokeKey: (id, time) => writer.call('revokeKey', id, time),
-    bucketsInUse: () => now(() => reads.bucketsInUse()),
     scanFiles: (afterId, limit) => now(() => reads.scanFiles(afterId, limit)),
     scanUploads: (afterId, limit) => now(() => reads.scanUploads(afterId, limit)),
     drift: (fix) => (fix ? writer.call('mendDrift') : scanner.call('drift')),

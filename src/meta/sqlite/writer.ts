@@ -16,7 +16,7 @@ export type WriterVerbs = ReturnType<typeof writerVerbs>
 // About 2,000 pages of log; SQLite's own habit is 1,000, in the middle of somebody's commit.
 const VERBS_PER_CHECKPOINT = 500
 /** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
-const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'lease', 'releaseLease', 'ping'])
+const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'release', 'lease', 'releaseLease', 'ping'])
 
 function writerVerbs(db: Database, settings: ConnectionSettings) {
   const counters = createCounters(db)
