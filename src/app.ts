@@ -12,6 +12,7 @@ import type { Config } from './config/model.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
+import { requireDescribed } from './files/described.ts'
 import { createHolder } from './files/holder.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
@@ -84,6 +85,12 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
 
   const { durability } = config.database
   const meta = await openSqlite({ file: config.database.location, durability, observer, clock })
+  if (options.offline !== true) {
+    await requireDescribed(meta, schema.buckets, config.storage.backends).catch(async (error: unknown) => {
+      await meta.close()
+      throw error
+    })
+  }
   const backends = await openBackends(config, observer)
   const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
   const blobs = createBlobStore(backends, observer)

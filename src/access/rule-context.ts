@@ -3,11 +3,11 @@ import { ANONYMOUS, type Caller, type FileRow, type RequestFacts } from '../core
 
 export type RuleKind = 'file' | 'record'
 
-/** The file as rules know it. */
-export type RuleFile = Pick<
-  FileRow,
-  'id' | 'name' | 'path' | 'mimeType' | 'size' | 'ownerId' | 'metadata' | 'createdAt'
->
+/** The file as rules know it. What is null is not known yet: a rule that needs it ends in an error. */
+export type RuleFile = Pick<FileRow, 'id' | 'name' | 'path' | 'ownerId' | 'metadata' | 'createdAt'> & {
+  readonly mimeType: string | null
+  readonly size: number | null
+}
 
 /** Everything one evaluation may look at; what is not given is an unknown variable, so the rule says no. */
 export interface RuleContext {
@@ -103,11 +103,11 @@ export class FileView {
   get path(): string {
     return this.of.path
   }
-  get mime_type(): string {
-    return this.of.mimeType
+  get mime_type(): string | undefined {
+    return this.of.mimeType ?? undefined
   }
-  get size(): bigint {
-    return BigInt(this.of.size)
+  get size(): bigint | undefined {
+    return this.of.size === null ? undefined : BigInt(this.of.size)
   }
   /** A file of nobody has "", which is never an anonymous caller's null. */
   get owner_id(): string {

@@ -1,6 +1,6 @@
 // What bounds an upload: ceilings, reservations and the two moments at which its rule and type are judged.
 
-import type { Access } from '../access/decide.ts'
+import type { Access, Decision } from '../access/decide.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, OwnRules } from '../core/model.ts'
 import type { Ceilings, Reservation } from '../meta/store.ts'
@@ -73,20 +73,30 @@ export interface DraftFacts {
   readonly createdAt: string
 }
 
-/** The create rule on what is known so far. A rule that speaks of a fact still unknown is left for when it is known. */
+/** The create rule on what is known so far. Only where all hangs on a fact still unknown it is left for when that is known: who may not
+ *  create, whatever the bytes turn out to be, must not hold a path and a reservation until then. */
 export function requireCreate(access: Access, call: Call, bucket: Bucket, facts: DraftFacts): void {
   const request = {
     caller: call.caller,
     operation: 'create' as const,
     bucket: bucket.name,
-    file: { ...facts, mimeType: facts.mimeType ?? '', size: facts.size ?? 0 },
+    file: facts,
     ownRules: null,
     request: call.request,
   }
   const source = bucket.rules.create?.source ?? ''
-  const unknown =
+  const open =
     (facts.size === null && /\bsize\b/.test(source)) || (facts.mimeType === null && /\bmime_type\b/.test(source))
-  if (!unknown) access.require(request)
+  if (open && hangsOnUnknown(access.decide(request), source)) return
+  access.require(request)
+}
+
+/** An unknown fact is an error to the rule engine unless the rule has its answer without it; `has()` takes it for a no. */
+function hangsOnUnknown(decision: Decision, source: string): boolean {
+  return (
+    !decision.allowed &&
+    (decision.reason.startsWith('error:') || (decision.reason === 'not_true' && /\bhas\b/.test(source)))
+  )
 }
 
 /** A caller who sets a file's own rules must hold the update right on it. Returns the compiled-and-accepted rules. */

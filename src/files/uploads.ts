@@ -180,6 +180,8 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
         const { upload } = found
         if (input.length !== null && input.length > upload.size! - at) throw tooLong(upload.size!, input.length, at)
         requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType: null })
+        // The limit may have been lowered since the upload was begun.
+        requireSize(bucket, maxFileSize(bucket, deps.uploads.maxFileSize), upload.size!)
         return take(call, bucket, upload, input, turn)
       })
     },

@@ -133,6 +133,9 @@ export interface MetaStore {
   /** False when there is no such live key. */
   revokeKey(id: string, now: string): Promise<boolean>
 
+  /** Buckets that have files or uploads, declared or not; and the backends of the oldest and the newest file of each: all there are, unless
+   *  a bucket went to another one and back. */
+  inUse(): Promise<{ readonly buckets: readonly string[]; readonly backends: readonly string[] }>
   /** For doctor: rows in id order after `afterId`. */
   scanFiles(afterId: string, limit: number): Promise<readonly FileRow[]>
   scanUploads(afterId: string, limit: number): Promise<readonly UploadRow[]>

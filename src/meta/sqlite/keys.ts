@@ -1,7 +1,6 @@
 // API keys: rows of `_alyx_api_keys`, looked up by the hash of the key.
 import type { Database } from 'better-sqlite3'
-import type { Scope } from '../../core/model.ts'
-import type { ApiKeyRow } from '../../core/model.ts'
+import type { ApiKeyRow, Scope } from '../../core/model.ts'
 import type { apiKeys } from './tables.ts'
 
 type StoredKey = typeof apiKeys.$inferSelect

@@ -1,11 +1,11 @@
-// Who holds a path. Files and claims share one name space per bucket; a dead claim gives its path up to whoever asks.
+// Who holds a path. Files and claims share one name space per bucket; a dead claim and an expired file give theirs up to whoever asks.
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
 import type { Counters } from './counters.ts'
-import { SELECT_UPLOAD, type StoredUpload } from './rows.ts'
+import { SELECT_UPLOAD, type StoredFile, type StoredUpload } from './rows.ts'
 
 export interface Paths {
-  /** Makes sure that nothing holds the path, abandoning a dead claim that does.
+  /** Makes sure that nothing holds the path: a dead claim that does is abandoned, an expired file is condemned.
    *  Fails: file_exists with details.path, and details.upload_id when `ownerId` has the claim in the way. */
   free(bucket: string, path: string, ownerId: string | null, now: string): void
   /** Path and reservation return, the row stays until its blob is gone. */
@@ -14,8 +14,12 @@ export interface Paths {
 
 /** Prepares the statements on a connection. Both verbs must run inside a transaction. */
 export function createPaths(db: Database, counters: Counters): Paths {
-  const fileAt = db.prepare<[string, string], { id: string }>(
-    'SELECT id FROM _alyx_files WHERE bucket = ? AND path = ?',
+  const fileAt = db.prepare<[string, string], Pick<StoredFile, 'id' | 'state' | 'expires_at'>>(
+    'SELECT id, state, expires_at FROM _alyx_files WHERE bucket = ? AND path = ?',
+  )
+  // No path of a user begins with a slash.
+  const retire = db.prepare<[string, string]>(
+    "UPDATE _alyx_files SET state = 'deleting', path = '//' || id, updated_at = ? WHERE id = ?",
   )
   const claimAt = db.prepare<[string, string], StoredUpload>(`${SELECT_UPLOAD} WHERE bucket = ? AND path = ?`)
   const leave = db.prepare<[string, string]>(
@@ -28,7 +32,10 @@ export function createPaths(db: Database, counters: Counters): Paths {
   return {
     abandon,
     free(bucket, path, ownerId, now) {
-      if (fileAt.get(bucket, path)) throw fail('file_exists', `${bucket} has a file at ${path}`, { details: { path } })
+      const file = fileAt.get(bucket, path)
+      // For everybody it is gone already; the sweep only has not come by.
+      if (file?.state === 'ready' && file.expires_at !== null && file.expires_at <= now) retire.run(now, file.id)
+      else if (file) throw fail('file_exists', `${bucket} has a file at ${path}`, { details: { path } })
       const claim = claimAt.get(bucket, path)
       if (!claim) return
       if (isDead(claim, now)) return abandon(claim, now)

@@ -25,6 +25,9 @@ export function createReads(db: Database) {
   const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
   const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
   const expired = db.prepare<[string, number], StoredFile>(EXPIRED_FILES)
+  const buckets = db.prepare<[], string>(BUCKETS).pluck()
+  const oldest = db.prepare<[string], string>(backendAt('ASC')).pluck()
+  const newest = db.prepare<[string], string>(backendAt('DESC')).pluck()
   const scanFiles = db.prepare<[string, number], StoredFile>(`${SELECT_FILE} WHERE id > ? ORDER BY id LIMIT ?`)
   const scanUploads = db.prepare<[string, number], StoredUpload>(`${SELECT_UPLOAD} WHERE id > ? ORDER BY id LIMIT ?`)
   wanted.pluck()
@@ -41,6 +44,11 @@ export function createReads(db: Database) {
     deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
     stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
     expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all(now, limit).map(fileRow),
+    inUse: (): { buckets: readonly string[]; backends: readonly string[] } => {
+      const found = buckets.all()
+      const ends = found.flatMap((bucket) => [oldest.get(bucket), newest.get(bucket)])
+      return { buckets: found, backends: [...new Set(ends.filter((name) => name !== undefined))].sort() }
+    },
     scanFiles: (afterId: string, limit: number): readonly FileRow[] => scanFiles.all(afterId, limit).map(fileRow),
     scanUploads: (afterId: string, limit: number): readonly UploadRow[] =>
       scanUploads.all(afterId, limit).map(uploadRow),
@@ -49,4 +57,22 @@ export function createReads(db: Database) {
 
 function one(row: StoredFile | undefined): FileRow | null {
   return row ? fileRow(row) : null
+}
+
+// DISTINCT would read every row; this jumps in the index from one bucket to the next.
+const BUCKETS = `
+  WITH RECURSIVE
+    f (bucket) AS (
+      SELECT min(bucket) FROM _alyx_files
+      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_files WHERE bucket > f.bucket) FROM f WHERE f.bucket IS NOT NULL
+    ),
+    u (bucket) AS (
+      SELECT min(bucket) FROM _alyx_uploads
+      UNION ALL SELECT (SELECT min(bucket) FROM _alyx_uploads WHERE bucket > u.bucket) FROM u WHERE u.bucket IS NOT NULL
+    )
+  SELECT bucket FROM f WHERE bucket IS NOT NULL UNION SELECT bucket FROM u WHERE bucket IS NOT NULL ORDER BY 1`
+
+// No index has the backend: only the ends of each bucket are looked at.
+function backendAt(end: 'ASC' | 'DESC'): string {
+  return `SELECT backend FROM _alyx_files WHERE bucket = ? ORDER BY created_at ${end}, id ${end} LIMIT 1`
 }

@@ -86,6 +86,7 @@ export function createStore(
     keyByHash: (hash) => now(() => keys.keyByHash(hash)),
     keys: () => now(() => keys.keys()),
     revokeKey: (id, time) => writer.call('revokeKey', id, time),
+    inUse: () => now(() => reads.inUse()),
     scanFiles: (afterId, limit) => now(() => reads.scanFiles(afterId, limit)),
     scanUploads: (afterId, limit) => now(() => reads.scanUploads(afterId, limit)),
     drift: (fix) => (fix ? writer.call('mendDrift') : scanner.call('drift')),
