@@ -3,7 +3,7 @@
 // 22.15 the native modules would crash; there it re-executes itself on the Node that was installed with Alyx.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import module, { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +20,8 @@ if (major > 22 || (major === 22 && minor >= 15)) {
     const self = fileURLToPath(import.meta.url)
     process.execve(process.execPath, [process.execPath, YOUNG, ...process.execArgv, self, ...process.argv.slice(2)])
   }
+  // Compiled code of the last start; where the package cannot be written to, every start compiles anew.
+  module.enableCompileCache?.(fileURLToPath(new URL('../.cache', import.meta.url)))
   const { run } = await import(new URL(isBuilt() ? '../dist/cli/main.js' : '../src/cli/main.ts', import.meta.url).href)
   await run(process.argv.slice(2))
 } else {
