@@ -10,16 +10,7 @@ import { fileURLToPath } from 'node:url'
 
 const [major, minor] = process.versions.node.split('.').map(Number)
 
-// Bodies arrive in buffers that only a collection of young objects frees. With the default of 16 MiB those come so late that a few large
-// uploads cost 70 MiB more than they need; a flag of the start is the only way to say so.
-const YOUNG = '--max-semi-space-size=2'
-const serves = ['serve', 'dev'].includes(process.argv[2])
-
 if (major > 22 || (major === 22 && minor >= 15)) {
-  if (serves && process.execve && !process.execArgv.some((flag) => flag.startsWith('--max-semi-space-size'))) {
-    const self = fileURLToPath(import.meta.url)
-    process.execve(process.execPath, [process.execPath, YOUNG, ...process.execArgv, self, ...process.argv.slice(2)])
-  }
   // Compiled code of the last start; where the package cannot be written to, every start compiles anew.
   module.enableCompileCache?.(fileURLToPath(new URL('../.cache', import.meta.url)))
   const { run } = await import(new URL(isBuilt() ? '../dist/cli/main.js' : '../src/cli/main.ts', import.meta.url).href)
@@ -34,8 +25,7 @@ if (major > 22 || (major === 22 && minor >= 15)) {
     process.exit(1)
   }
   const self = fileURLToPath(import.meta.url)
-  const flags = [...(serves ? [YOUNG] : []), ...process.execArgv]
-  const child = spawn(node, [...flags, self, ...process.argv.slice(2)], { stdio: 'inherit' })
+  const child = spawn(node, [...process.execArgv, self, ...process.argv.slice(2)], { stdio: 'inherit' })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2']) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal ? 128 + (constants.signals[signal] ?? 0) : (code ?? 1)))
 }

@@ -18,19 +18,13 @@ import { unlessGone, walkFiles } from './files-below.ts'
 import { isBucketName, parseKey } from './keys.ts'
 import { writeNewFile } from './new-file.ts'
 import { openRoot } from './root.ts'
-import { collectExactly } from './small-body.ts'
-import { createSmallFiles } from './small-files.ts'
+import { createSmallStore, type Place } from './small-store.ts'
 
 export interface FilesystemOptions {
   /** Made (mode 0700) where it is missing. */
   readonly root: string
   readonly durability: Durability
   readonly observer: Observer
-}
-
-interface Place {
-  readonly directory: string
-  readonly path: string
 }
 
 /** Bodies of a known size up to this are written as one piece. */
@@ -46,8 +40,8 @@ export async function openFilesystem({ root: path, durability, observer }: Files
   const unfinished = join(root, UNFINISHED)
   await mkdir(unfinished, { recursive: true, mode: 0o700 }).catch(orFail('make a directory'))
   const directories = createDirectories(root, durability)
-  const smallFiles = createSmallFiles()
   const step = (point: string): void => observer.event('step', { point })
+  const storeSmall = createSmallStore({ directories, unfinished, durability, step })
 
   const placeOf = (key: BlobKey): Place => {
     const { bucket, id } = parseKey(key)
@@ -90,23 +84,6 @@ export async function openFilesystem({ root: path, durability, observer }: Files
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'delete')
     }
-  }
-  const storeSmall = async (place: Place, body: Readable, size: number, signal: AbortSignal): Promise<number> => {
-    const bytes = await collectExactly(body, size, signal)
-    const file = { bytes, ...place, temporary: `${unfinished}/${randomUUID()}`, durable: durability === 'full' }
-    await directories.ensure(place.directory).catch(orFail('make a directory'))
-    let code = await smallFiles.write(file)
-    if (code === 'ENOENT') {
-      directories.forget(place.directory)
-      await directories.ensure(place.directory).catch(orFail('make a directory'))
-      code = await smallFiles.write(file)
-    }
-    if (code === 'EEXIST') throw fail('internal', 'this blob key has been written already')
-    if (code !== null) throw diskFailure({ code }, 'write')
-    for (const point of ['put.written', 'put.synced', 'put.linked', 'put.durable']) {
-      if (point !== 'put.synced' || file.durable) step(point)
-    }
-    return bytes.length
   }
   const store = async (place: Place, body: Readable, { size, signal }: PutOptions): Promise<number> => {
     if (size !== null && size <= SMALL) return storeSmall(place, body, size, signal)

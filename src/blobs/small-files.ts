@@ -14,6 +14,8 @@ export interface SmallFiles {
 const THREADS = 2
 
 interface Hand {
+  /** Starts the thread where there is none. */
+  warm(): void
   readonly idle: boolean
   give(batch: readonly SmallFile[]): void
 }
@@ -48,6 +50,8 @@ export function createSmallFiles(): SmallFiles {
 
   return {
     write(file) {
+      // All of them at once: a burst should not find one of them missing.
+      for (const hand of hands) hand.warm()
       const id = ++last
       const wanted = Promise.withResolvers<string | null>()
       waiting.set(id, wanted)
@@ -72,12 +76,16 @@ function createHand(ends: Ends): Hand {
     const script = import.meta.url.endsWith('.ts') ? './small-files-thread.ts' : './small-files-thread.js'
     const started = new Worker(new URL(script, import.meta.url), { name: 'alyx-files', execArgv: [] })
     let cause: unknown
-    started.unref()
+    const rest = (): void => {
+      if (batch === null) started.unref()
+    }
+    // Not before it runs: starting takes a reference of its own.
+    started.on('online', rest)
     started.on('message', (answers: readonly Written[]) => {
       for (const [id, code] of answers) ends.settle(id, code)
       batch = null
       ends.done()
-      if (batch === null) started.unref()
+      rest()
     })
     started.on('error', (error) => {
       cause = error
@@ -92,15 +100,21 @@ function createHand(ends: Ends): Hand {
     return started
   }
 
+  const warm = (): Worker => {
+    worker ??= start()
+    return worker
+  }
+
   return {
+    warm,
     get idle() {
       return batch === null
     },
     give(files) {
       batch = files
-      worker ??= start()
-      worker.ref()
-      worker.postMessage(
+      const to = warm()
+      to.ref()
+      to.postMessage(
         files,
         files.map(({ bytes }) => bytes.buffer as ArrayBuffer),
       )

@@ -106,12 +106,16 @@ function startThread(): HashThread {
   const file = import.meta.url.endsWith('.ts') ? './digest-thread.ts' : './digest-thread.js'
   const workerData: ThreadMemory = { memory, slot: SLOT }
   const worker = new Worker(new URL(file, import.meta.url), { workerData, execArgv: [] })
-  worker.unref()
+  const rest = (): void => {
+    if (unfinished.size === 0) worker.unref()
+  }
+  // Not before it runs: starting takes a reference of its own.
+  worker.on('online', rest)
   worker.on('message', (report: Report) => {
     if ('freed' in report) return release(report.freed)
     unfinished.get(report.finished)?.resolve(report)
     unfinished.delete(report.finished)
-    if (unfinished.size === 0) worker.unref()
+    rest()
   })
   function release(slot: number): void {
     const next = queue.shift()

@@ -120,7 +120,10 @@ export function checkExpiresAt(value: string | null, bucket: Bucket, createdAt: 
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value)
     ? Date.parse(value)
     : Number.NaN
-  if (Number.isNaN(time)) throw fail('invalid_expiry', 'expires_at is not an RFC 3339 time')
+  // A day that its month does not have is read as one of the next month.
+  const day = value.slice(0, 10)
+  if (Number.isNaN(time) || !new Date(`${day}T00:00:00Z`).toISOString().startsWith(day))
+    throw fail('invalid_expiry', 'expires_at is not an RFC 3339 time')
   if (time <= now) throw fail('invalid_expiry', 'expires_at has passed already')
   if (latest !== null ? time > latest : time > now + LONGEST_LIFE)
     throw fail('invalid_expiry', 'expires_at is beyond the maximum', details)

@@ -8,8 +8,9 @@ import type { Observer } from '../observe/observer.ts'
 import type { Bucket } from '../schema/model.ts'
 import { allows } from './sniff.ts'
 
-/** Bytes added to a reservation at a time while the length is unknown. */
-const STEP = 8 * 1024 * 1024
+/** Bytes set aside ahead of what has come while the length is unknown: as many as there are, within these bounds. */
+const LEAST_AHEAD = 256 * 1024
+const MOST_AHEAD = 8 * 1024 * 1024
 
 /** Bytes one file of the bucket may have; the schema guarantees that one of the two is given. */
 export function maxFileSize(bucket: Bucket, fallback: number | null): number {
@@ -43,12 +44,13 @@ export function ceilings(bucket: Bucket, openUploads: number | null): Ceilings {
 /** What to set aside before the first byte: exactly the size when it is known, else a first step within the bound. */
 export function firstReservation(size: number | null, bound: number | null, limit: number): Reservation {
   if (size !== null) return { need: size, want: size }
-  return { need: 0, want: Math.min(bound ?? STEP, limit, STEP) }
+  return { need: 0, want: Math.min(bound ?? LEAST_AHEAD, limit, MOST_AHEAD) }
 }
 
 /** What to set aside once `count` bytes are there. */
 export function nextReservation(count: number, limit: number): Reservation {
-  return { need: count, want: Math.max(count, Math.min(count + STEP, limit)) }
+  const ahead = Math.min(Math.max(count, LEAST_AHEAD), MOST_AHEAD)
+  return { need: count, want: Math.max(count, Math.min(count + ahead, limit)) }
 }
 
 /** Reports a refusal by a quota; for `.catch`. Throws the error on. */

@@ -34,13 +34,22 @@ const JSON_TOKEN =
 /** Header fields that make a text with a header a message. */
 const MAIL = /^(?:from|received|return-path|delivered-to|message-id|mime-version|content-type|dkim-signature):/im
 
+/** Bytes no text has. */
+const BINARY = new RegExp(
+  `[${[
+    [0, 8],
+    [11, 11],
+    [14, 26],
+    [28, 31],
+  ]
+    .map(([a, z]) => `${String.fromCharCode(a!)}-${String.fromCharCode(z!)}`)
+    .join('')}]`,
+)
+
 /** Whether a sample is UTF-8 text: valid, and without the bytes no text has (WHATWG MIME Sniffing, "binary data byte").
  *  `cut` = more follows, so that a character may be cut at the end. */
 export function isText(sample: Buffer, cut: boolean): boolean {
-  for (let at = 0; at < sample.length; at++) {
-    const byte = sample[at]!
-    if (byte < 0x20 && byte !== 0x1b && (byte < 9 || byte > 13 || byte === 11)) return false
-  }
+  if (BINARY.test(sample.toString('latin1'))) return false
   return isUtf8(cut ? withoutCutCharacter(sample) : sample)
 }
 

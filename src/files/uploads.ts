@@ -188,6 +188,13 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
 
     async cancel(call, bucketName, id) {
       requireBucket(schema, bucketName)
+      // No rule is asked, but what a key may not do its role does not make up for.
+      const { scopes } = call.caller
+      if (scopes !== null && !scopes.includes('write')) {
+        throw fail('forbidden', 'this API key has no write scope', {
+          details: { operation: 'create', rule: 'auth.scopes' },
+        })
+      }
       await alone(call, bucketName, id, async (found) => {
         if (found.upload === null) throw fail('upload_not_found', 'the upload is finished; delete the file instead')
         await discard(found.upload)

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web'
 import { fail } from '../core/errors.ts'
 import { giveContinue } from './continue.ts'
+import { received } from './young.ts'
 
 const HIGH_WATER_MARK = 256 * 1024
 
@@ -34,6 +35,7 @@ export function openBody(source: BodySource): Readable {
     },
   })
   const onData = (chunk: Buffer): void => {
+    received(chunk.length)
     if (!body.push(chunk)) incoming.pause()
   }
   const onEnd = (): void => {

@@ -87,6 +87,11 @@ export class Exchange {
     return abort.signal
   }
 
+  /** The address of `id` below what was asked for. A path, right under any prefix the app is mounted at, and never from Host. */
+  addressOf(id: string): string {
+    return `/${this.start.path.replace(/^\/+|\/+$/g, '')}/${id}`
+  }
+
   /** What services are called with. */
   call(): Call {
     const { method, path, ip, startedAt } = this.start

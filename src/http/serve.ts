@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as pause } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -30,11 +31,13 @@ export interface ServeOptions {
 export interface HttpServer {
   /** Where it listens, with the port it got. */
   readonly url: string
-  /** Stops accepting, lets requests finish, then cuts what is left. Twice is once. */
+  /** Stops accepting, lets requests finish, then cuts what is left; resolves once their work has come to its end, too. Twice is once. */
   close(): Promise<void>
 }
 
 const IDLE: IdleLimits = { read: 60_000, write: 120_000 }
+/** How long the work of requests that were cut may take to come to its end: keeping what arrived, clearing what is refused. Milliseconds. */
+const SETTLE = 5000
 
 /** Resolves once it listens. Fails with the system's error when it cannot (EADDRINUSE, EACCES). */
 export async function serveHttp(app: Hono, options: ServeOptions): Promise<HttpServer> {
@@ -43,6 +46,8 @@ export async function serveHttp(app: Hono, options: ServeOptions): Promise<HttpS
   const idle = createIdleGuard(options.idle ?? IDLE)
   const headersTimeout = options.headersTimeout ?? 15_000
   let closing: Promise<void> | null = null
+  let atWork = 0
+  let whenDone: (() => void) | null = null
 
   const answer = getRequestListener(app.fetch, {
     // Answers are written directly and unread bodies are dealt with in delivery.ts.
@@ -54,7 +59,11 @@ export async function serveHttp(app: Hono, options: ServeOptions): Promise<HttpS
   const serve = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
     idle.serving(incoming, outgoing)
     if (closing !== null) outgoing.shouldKeepAlive = false
-    void answer(incoming, outgoing)
+    atWork += 1
+    void answer(incoming, outgoing).finally(() => {
+      atWork -= 1
+      if (atWork === 0) whenDone?.()
+    })
   }
   const server = createServer(
     {
@@ -95,6 +104,12 @@ export async function serveHttp(app: Hono, options: ServeOptions): Promise<HttpS
     await ended
     clearInterval(sweep)
     clearTimeout(cut)
+    if (atWork > 0) {
+      const done = new Promise<void>((resolve) => {
+        whenDone = resolve
+      })
+      await Promise.race([done, pause(SETTLE, undefined, { ref: false })])
+    }
     idle.stop()
     observer.event('server', { state: 'closed' })
   }

@@ -36,7 +36,8 @@ export interface DoctorDeps {
   readonly leaseTime: number
 }
 
-/** Reads everything; changes something only with `fix`, and then never a file's row. */
+/** Reads everything; changes something only with `fix`, and then never a file's row; nor bytes, when the database knows of no bytes at all:
+ *  then it is rather the wrong one (another path, a lost volume) than all of them are leftovers. */
 export type Doctor = (options: { readonly readData: boolean; readonly fix: boolean }) => Promise<DoctorReport>
 
 const BATCH = 500
@@ -118,29 +119,32 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 
     /** Bytes and spools that no row speaks of. A row may have come since the scan; a young unfinished file may still be written. */
     async function checkOrphans(): Promise<void> {
+      const strange = files + uploads === 0
+      const remove = fix && !strange
+      const doubt = fix && strange ? '; kept, as this database knows no file at all: is it the right one?' : ''
       for (const [name, entry] of found) {
         const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
         const unfinished = entry.key.startsWith('.tmp/')
         if (unfinished ? entry.modifiedAt > old : await known(entry.key.slice(0, -id.length - 1), id)) continue
         const backend = name.slice(0, name.indexOf(':'))
-        if (fix) await blobs.removeEntry(backend, entry)
+        if (remove) await blobs.removeEntry(backend, entry)
         problems.push({
           invariant: 'I2',
           kind: unfinished ? 'unfinished_file' : 'orphan_blob',
           id,
-          detail: `${entry.size} bytes at ${entry.key} in ${backend}`,
-          ...(fix ? { fixed: true } : {}),
+          detail: `${entry.size} bytes at ${entry.key} in ${backend}${doubt}`,
+          ...(remove ? { fixed: true } : {}),
         })
       }
       for (const [id, size] of spooled) {
         if (isId(id) && (await meta.upload(id)) !== null) continue
-        if (fix) await spool.remove(id)
+        if (remove) await spool.remove(id)
         problems.push({
           invariant: 'I7',
           kind: 'orphan_spool',
           id,
-          detail: `${size} bytes`,
-          ...(fix ? { fixed: true } : {}),
+          detail: `${size} bytes${doubt}`,
+          ...(remove ? { fixed: true } : {}),
         })
       }
     }

@@ -22,7 +22,8 @@ export interface Observe {
 
 /** One observer for all rooms; events go to the log and, when counted, to the metrics. */
 export function createObserve(options: ObserveOptions): Observe {
-  const destination = options.destination ?? openDestination({ dest: 1, sync: false })
+  const destination =
+    options.destination ?? openDestination({ dest: 1, sync: false, minLength: 8192, periodicFlush: 50 })
   const log = createLog(options.logging, options.clock, destination)
   const metrics = options.metrics.enabled ? createMetrics() : null
   if (metrics === null) return { observer: log, metrics }

@@ -207,6 +207,20 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 100, files: 0 })
       })
 
+      it('the path of an expired file is free at once, to claims and to moves; the file stays a tombstone', async () => {
+        const lasting = await put({ path: 'x', fileLifetime: 60_000 })
+        expect(
+          await code(store.claim(draft({ path: 'x', createdAt: timestamp(Date.parse(at(1)) - 1) }), FREE, HUNDRED)),
+        ).toBe('file_exists')
+        expect(await code(store.claim(draft({ path: 'x', createdAt: at(1) }), FREE, HUNDRED))).toBe('resolved')
+        const moved = await put({ path: 'y', fileLifetime: 60_000 })
+        const other = await put()
+        expect(await code(store.update('docs', other.id, { path: 'y' }, at(1)))).toBe('resolved')
+        for (const { id } of [lasting, moved]) expect(await store.file('docs', id)).toMatchObject({ state: 'deleting' })
+        expect((await store.stuckDeletions(at(2), 9)).map(({ id }) => id)).toEqual([lasting.id, moved.id])
+        expect(await store.drift(false)).toEqual([])
+      })
+
       it('an owner has at most openUploads tus uploads open; puts, finished, abandoned and expired ones do not count', async () => {
         const two = { bucketTotal: null, openUploads: 2 }
         const tus = (over: Partial<UploadDraft> = {}) => store.claim(draft({ protocol: 'tus', ...over }), two, HUNDRED)
@@ -338,6 +352,27 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         const files = await Promise.all(Array.from({ length: 16 }, () => store.commit(id, facts(), at(1))))
         for (const file of files) expect(file).toEqual(files[0])
         expect(await usageOf('bucket:docs')).toEqual({ used: 100, reserved: 0, files: 1 })
+      })
+
+      it('a claim is committed and abandoned only by who has it, where that is asked for', async () => {
+        const claim = await store.claim(draft({ protocol: 'tus' }), FREE, HUNDRED)
+        expect(await code(store.commit(claim.id, facts(), at(1), 'p2'))).toBe('upload_locked')
+        expect(await store.abandon(claim.id, at(1), 'p2')).toBe(false)
+        expect(await store.upload(claim.id)).toMatchObject({ state: 'open' })
+        const file = await store.commit(claim.id, facts(), at(1), 'p1')
+        expect(await store.commit(claim.id, facts(), at(1), 'p2')).toEqual(file)
+        expect([await store.abandon(claim.id, at(2)), await store.abandon('nothing', at(2))]).toEqual([false, false])
+        const other = await store.claim(draft(), FREE, HUNDRED)
+        expect([await store.abandon(other.id, at(1), 'p1'), await store.abandon(other.id, at(1))]).toEqual([true, true])
+      })
+
+      it('release ends all that one holder has, and nothing of another', async () => {
+        const mine = await store.claim(draft({ leaseExpiresAt: at(9) }), FREE, HUNDRED)
+        const other = await store.claim(draft({ holder: 'p2', leaseExpiresAt: at(9) }), FREE, HUNDRED)
+        await store.release('p1')
+        expect(await store.upload(mine.id)).toMatchObject({ holder: null, leaseExpiresAt: null })
+        expect(await store.upload(other.id)).toMatchObject({ holder: 'p2', leaseExpiresAt: at(9) })
+        expect(await store.holders()).toEqual(['p2'])
       })
 
       it('an abandoned, a forgotten and an unknown claim cannot be committed; nor one whose file was deleted since', async () => {
@@ -642,6 +677,15 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect([first.length, rest.length, (await store.scanUploads('', 9)).length]).toEqual([5, 2, 3])
         const ids = [...first, ...rest].map(({ id }) => id)
         expect(ids).toEqual([...ids].sort())
+      })
+
+      it('inUse names buckets with files or uploads, and the backends their first and last files are in', async () => {
+        expect(await store.inUse()).toEqual({ buckets: [], backends: [] })
+        await put({ bucket: 'b', backend: 'disk', createdAt: at(1) })
+        await put({ bucket: 'a', backend: 'cloud', createdAt: at(2) })
+        await put({ bucket: 'b', backend: 'tape', createdAt: at(3) })
+        await store.claim(draft({ bucket: 'c' }), FREE, HUNDRED)
+        expect(await store.inUse()).toEqual({ buckets: ['a', 'b', 'c'], backends: ['cloud', 'disk', 'tape'] })
       })
 
       it('counters equal the sums after any mixture of verbs', async () => {

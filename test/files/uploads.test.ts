@@ -161,6 +161,17 @@ describe('an upload in parts', () => {
     await expectWhole(id)
   })
 
+  it('is not given up by a key that may only read, whatever its role', async () => {
+    shop = await openWorkshop()
+    const { id } = await create()
+    const reader = as('key_1', { kind: 'key', scopes: ['read'], admin: true })
+    await expect(shop.sessions.cancel(reader, 'docs', id)).rejects.toMatchObject({
+      code: 'forbidden',
+      details: { rule: 'auth.scopes' },
+    })
+    expect(await status(id)).toMatchObject({ offset: 0 })
+  })
+
   it('finished five times at once is one file, charged once', async () => {
     shop = await openWorkshop()
     const { id } = await create()

@@ -1,4 +1,5 @@
 // What the HTTP interface answers, request by request.
+import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import { ALICE, createWorld, errorOf, put } from './double.ts'
 
@@ -112,6 +113,15 @@ describe('answers', () => {
       details: { deleted: [id], failed: [{ id: UNKNOWN, code: 'file_not_found' }] },
     })
     expect((await world.app.request(`/api/files/pub/${id}`, { method: 'DELETE' })).status).toBe(404)
+  })
+
+  test('the address of a new file is right where the app is mounted under a prefix', async () => {
+    const outer = new Hono().route('/storage', createWorld().app)
+    const answer = await outer.request('/storage/api/files/pub?name=a', { method: 'PUT', headers: ALICE, body: 'x' })
+    expect(answer.status).toBe(201)
+    const { id } = (await answer.json()) as { id: string }
+    expect(answer.headers.get('location')).toBe(`/storage/api/files/pub/${id}`)
+    expect((await outer.request(answer.headers.get('location')!, { headers: ALICE })).status).toBe(200)
   })
 
   test('buckets are for signed-in callers', async () => {

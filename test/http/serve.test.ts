@@ -4,6 +4,7 @@ import { request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { Hono } from 'hono'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type HttpServer, type ServeOptions, serveHttp } from '../../src/http/serve.ts'
 import { silent } from '../../src/observe/observer.ts'
@@ -423,6 +424,21 @@ describe('the end', () => {
     await server!.close()
     await client.ended
     expect(world.rows.size).toBe(0)
+  })
+
+  test('the work of a request that was cut comes to its end before closing does', async () => {
+    let done = false
+    const app = new Hono().get('/', async (c) => {
+      await delay(300)
+      done = true
+      return c.text('late')
+    })
+    server = await serveHttp(app, { host: '127.0.0.1', port: 0, shutdownTimeout: 50, observer: silent })
+    const client = talk(`GET / HTTP/1.1\r\n${HOST}\r\n`)
+    await delay(50)
+    await server.close()
+    expect(done).toBe(true)
+    expect(await client.ended).toBe('')
   })
 
   test('a taken port is an error of the system', async () => {

@@ -9,9 +9,6 @@ import Database from 'better-sqlite3'
 import { stringify } from 'yaml'
 import { BUCKETS, defaultConfig } from './buckets.ts'
 
-/** As bin/alyx.mjs starts a server. */
-const FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2']
-
 export type ConfigValues = { readonly [key: string]: unknown }
 
 export interface ProjectOptions {
@@ -74,7 +71,7 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
   const fileArguments = ['--config', join(dir, 'alyx.yml'), '--schema', join(dir, 'schema.yaml')]
 
   const start = (script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): ChildProcess =>
-    spawn(process.execPath, [...FLAGS, script, ...args], {
+    spawn(process.execPath, ['--disable-warning=ExperimentalWarning', script, ...args], {
       cwd: dir,
       env: { ...cleanEnvironment(), ...options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -81,9 +81,20 @@ export async function openWorkshop(
     publicUrl: 'http://localhost:8080',
   }
   const jobs = { meta, blobs, spool, clock, leaseTime: LEASE_TIME }
+  const closers: (() => void)[] = []
   return {
     dir,
     meta,
+    blobs,
+    clock,
+    observer,
+    leases,
+    /** The sessions of another process on the same store. */
+    otherSessions() {
+      const others = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime: LEASE_TIME })
+      closers.push(others.close)
+      return createUploadSessions({ ...deps, leases: others, spool })
+    },
     backend: plain,
     spool,
     events,
@@ -95,6 +106,7 @@ export async function openWorkshop(
       offset += ms
     },
     async close() {
+      for (const closer of closers) closer()
       leases.close()
       await meta.close()
       await rm(dir, { recursive: true, force: true })

@@ -66,7 +66,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       input.body.destroy()
     }
     observer.event('upload', { bucket, protocol: 'put', result: 'stored', bytes: row.size, id: row.id })
-    return json(201, viewFile(row), { location: `/api/files/${row.bucket}/${row.id}` })
+    return json(201, viewFile(row), { location: exchange.addressOf(row.id) })
   }
 
   const bytes = (method: 'GET' | 'HEAD', operation: LinkOperation): Route =>

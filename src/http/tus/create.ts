@@ -26,7 +26,7 @@ export async function createUpload(sessions: UploadSessions, exchange: Exchange)
   return empty(201, {
     ...tusHeaders(status),
     'content-length': '0',
-    location: location(exchange.start.path, status.id),
+    location: exchange.addressOf(status.id),
   })
 }
 
@@ -67,9 +67,4 @@ function refuseExtensions(exchange: Exchange): void {
       hint: 'Send the file as one upload (parallelUploads: 1).',
     })
   }
-}
-
-/** Path-absolute, from the path that was asked for: right under any prefix, and never from Host. */
-function location(path: string, id: string): string {
-  return `/${path.replace(/^\/+|\/+$/g, '')}/${id}`
 }

@@ -33,7 +33,7 @@ const BYTES = {
   content: { [OFFSET_OCTET_STREAM]: { type: 'string', format: 'binary' } },
 } as const
 
-const ACCESS = ['bucket_not_found', 'unauthenticated', 'forbidden', 'precondition_failed'] as const
+const ACCESS = ['bucket_not_found', 'unauthenticated', 'forbidden', 'precondition_failed', 'database_busy'] as const
 const FIND = [...ACCESS, 'upload_not_found', 'upload_expired', 'upload_locked'] as const
 const ARRIVE = [
   'body_too_large',

@@ -10,6 +10,7 @@ import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { createPaths } from './paths.ts'
+import { openReserve } from './reserve.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
 
@@ -77,6 +78,7 @@ function prepared(
 function openDesk(settings: ConnectionSettings): Desk {
   const db = connect(settings)
   const batch = createBatch(db, writerVerbs(db, settings))
+  const reserve = openReserve(settings.file, batch)
   let sinceCheckpoint = 0
   const checkpoint = (mode: 'PASSIVE' | 'TRUNCATE'): void => {
     try {
@@ -88,15 +90,17 @@ function openDesk(settings: ConnectionSettings): Desk {
   return {
     answer(calls) {
       sinceCheckpoint += calls.length
-      if (settings.durability !== 'full' || !calls.every(([, verb]) => PASSING.has(verb))) return batch(calls)
+      if (settings.durability !== 'full' || !calls.every(([, verb]) => PASSING.has(verb)))
+        return reserve.relieve(calls, batch(calls))
       db.pragma('synchronous = NORMAL')
       try {
-        return batch(calls)
+        return reserve.relieve(calls, batch(calls))
       } finally {
         db.pragma('synchronous = FULL')
       }
     },
     afterwards() {
+      reserve.refill()
       if (sinceCheckpoint < VERBS_PER_CHECKPOINT) return
       sinceCheckpoint = 0
       checkpoint('PASSIVE')

@@ -1,0 +1,72 @@
+// A full disk: what would fill it is refused, what empties it is done.
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { isFailure } from '../../../src/core/errors.ts'
+import { openSqlite } from '../../../src/meta/sqlite/open.ts'
+import type { MetaStore } from '../../../src/meta/store.ts'
+import { silent } from '../../../src/observe/observer.ts'
+import { at, draft, facts } from '../../contract/meta-store.ts'
+
+const FREE = { bucketTotal: null, openUploads: null }
+const claim = (store: MetaStore) => store.claim(draft(), FREE, { need: 100, want: 100 })
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'done',
+    (error: unknown) => (isFailure(error) ? error.code : String(error)),
+  )
+
+describe('a database on a full disk', () => {
+  it('refuses what needs room, still deletes, revokes and gives up, and takes its reserve back', async (context) => {
+    const small = mkdtempSync(join(tmpdir(), 'alyx-full-'))
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'none', small], { stdio: 'pipe' })
+    } catch (error) {
+      rmSync(small, { recursive: true })
+      return context.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
+    }
+    const ballast = join(small, 'ballast')
+    const reserve = (): number => statSync(join(small, 'alyx.db-reserve')).size
+    const store = await openSqlite({ file: join(small, 'alyx.db'), durability: 'full', observer: silent })
+    try {
+      const made: string[] = []
+      for (let n = 0; n < 10; n++) {
+        const { id } = await claim(store)
+        await store.commit(id, facts(), at(0))
+        made.push(id)
+      }
+      const open = await claim(store)
+      const whole = reserve()
+      expect(whole).toBeGreaterThan(1024 * 1024)
+      const { bavail, bsize } = statfsSync(small)
+      appendFileSync(ballast, Buffer.alloc(bavail * bsize))
+      // The log may have some pages left from before.
+      let refused = 'done'
+      for (let n = 0; n < 300 && refused === 'done'; n++) refused = await codeOf(claim(store))
+      expect(refused).toBe('storage_full')
+
+      for (const id of made) {
+        expect(await codeOf(store.condemn('docs', id, at(1)))).toBe('done')
+        expect(await codeOf(store.bury('docs', id))).toBe('done')
+      }
+      expect(await store.abandon(open.id, at(1))).toBe(true)
+      expect(await codeOf(store.lease('sweep', 'p1', at(9), at(1)))).toBe('done')
+      expect(await codeOf(claim(store))).toBe('storage_full')
+      expect(await store.file('docs', made[0]!)).toBeNull()
+      expect(reserve()).toBeLessThan(whole)
+
+      rmSync(ballast)
+      expect(await codeOf(claim(store))).toBe('done')
+      await store.ready()
+      expect(reserve()).toBe(whole)
+      expect(await store.drift(false)).toEqual([])
+      expect(await store.integrity()).toEqual([])
+    } finally {
+      await store.close()
+      execFileSync('umount', [small])
+      rmSync(small, { recursive: true })
+    }
+  })
+})
