@@ -156,6 +156,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     version,
     routes: tusRoutes({
       sessions,
+      chunkSize: config.uploads.chunkSize,
       maxSize(name) {
         const bucket = schema.buckets.get(name)
         return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)

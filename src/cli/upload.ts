@@ -28,8 +28,8 @@ export interface UploadPlan {
 
 /** About a minute in all; the count starts anew whenever bytes got through. */
 export const RETRY_DELAYS: readonly number[] = [0, 1000, 3000, 5000, 5000, 5000, 5000, 5000, 10_000, 10_000, 10_000]
-/** What is acknowledged, and therefore kept whatever happens, in one step. */
-const CHUNK = 8 * 1024 * 1024
+/** What is acknowledged, and therefore kept whatever happens, in one step, where the server does not say. */
+const CHUNK = 5 * 1024 * 1024
 /** Without any sign of life for this long a request is given up and tried again. */
 const STALL = 300_000
 
@@ -52,6 +52,7 @@ async function attempt(plan: UploadPlan): Promise<string> {
   if (facts === null || !facts.isFile())
     throw notFound(`${plan.file} is not a file`, 'Name files; - reads standard input.')
   const key = uploadFingerprint([client.url, plan.bucket, plan.path, plan.name, plan.file, facts.size, facts.mtimeMs])
+  const chunkSize = await chunkSizeOf(client, plan.bucket)
   const previous = (await state.findUploadsByFingerprint(key))[0]
 
   return new Promise((resolve, reject) => {
@@ -68,7 +69,7 @@ async function attempt(plan: UploadPlan): Promise<string> {
     // The library only asks its file reader for bytes; the value given here is never looked at.
     const upload = new Upload(Buffer.alloc(0), {
       endpoint: client.url + filesPath(plan.bucket, 'tus'),
-      chunkSize: CHUNK,
+      chunkSize,
       retryDelays: [...RETRY_DELAYS],
       fileReader: { openFile: async () => source },
       fingerprint: async () => key,
@@ -106,6 +107,14 @@ async function attempt(plan: UploadPlan): Promise<string> {
     if (previous) upload.resumeFromPreviousUpload(previous)
     upload.start()
   })
+}
+
+/** What the server says it likes to get at a time; a server that does not answer now may do so when the upload begins. */
+async function chunkSizeOf(client: Client, bucket: string): Promise<number> {
+  const answer = await client.call('OPTIONS', filesPath(bucket, 'tus')).catch(() => null)
+  answer?.destroy()
+  const size = Number(answer?.headers['alyx-chunk-size'])
+  return Number.isSafeInteger(size) && size > 0 ? size : CHUNK
 }
 
 /** Upload-Metadata with the file's SHA-256, so that the server refuses what changed on the way (tus 1.0 creation). */

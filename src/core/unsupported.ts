@@ -18,14 +18,11 @@ const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.staging' },
   { path: 'buckets.*.trash' },
   { path: 'collections', warning: true },
-  { path: 'uploads.chunk_size', warning: true },
   { path: 'storage.backends.*.type', only: /^s3$/ },
   { path: 'storage.encryption.keys' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },
   { path: 'files_api' },
-  { path: 'rate_limits.uploads' },
-  { path: 'rate_limits.sign' },
   { path: 'webhooks' },
 ]
 

@@ -13,6 +13,7 @@ const EXPOSED = [
   'Tus-Version',
   'Tus-Extension',
   'Tus-Max-Size',
+  'Alyx-Chunk-Size',
   'X-Request-Id',
   'ETag',
   'Accept-Ranges',

@@ -70,6 +70,7 @@ describe('every answer is an answer of tus', () => {
         'tus-version': '1.0.0',
         'tus-extension': 'creation,creation-with-upload,termination,expiration',
         'tus-max-size': String(MIB),
+        'alyx-chunk-size': String(5 * MIB),
       })
     }
     await img.remove(id)

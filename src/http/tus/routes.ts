@@ -12,6 +12,8 @@ import { uploadStatus } from './status.ts'
 export interface TusDeps {
   readonly sessions: UploadSessions
   readonly maxSize: MaxSize
+  /** Bytes; what clients are told to send at a time. */
+  readonly chunkSize: number
 }
 
 const COLLECTION = '/api/files/{bucket}/tus'
@@ -49,7 +51,7 @@ const OFFSET = { 'Upload-Offset': 'Bytes that have arrived and are durable.' }
 const EXPIRES = { 'Upload-Expires': 'Until when the upload can be continued (RFC 9110 date).' }
 
 /** POST, HEAD, PATCH, DELETE and OPTIONS of API.md §4. */
-export function tusRoutes({ sessions, maxSize }: TusDeps): readonly Route[] {
+export function tusRoutes({ sessions, maxSize, chunkSize }: TusDeps): readonly Route[] {
   const offers = {
     ...COMMON,
     method: 'OPTIONS',
@@ -62,7 +64,7 @@ export function tusRoutes({ sessions, maxSize }: TusDeps): readonly Route[] {
       },
     },
     failures: ['bucket_not_found'],
-    handler: (exchange) => discover(maxSize, exchange),
+    handler: (exchange) => discover(maxSize, chunkSize, exchange),
   } as const satisfies Omit<Route, 'path'>
   return [
     route({ ...offers, path: COLLECTION }),
