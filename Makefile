@@ -20,7 +20,7 @@ help:
 	@echo 'make clean      remove what was built; data/ stays'
 
 $(INSTALLED): package-lock.json
-	PATH='$(MACHINE_PATH)' npm ci
+	PATH='$(MACHINE_PATH)' npm ci --ignore-scripts
 	@touch $@
 
 install: $(INSTALLED)

@@ -85,14 +85,11 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
 
   const { durability } = config.database
   const meta = await openSqlite({ file: config.database.location, durability, observer, clock })
-  if (options.offline !== true) {
-    await requireDescribed(meta, schema.buckets, config.storage.backends).catch(async (error: unknown) => {
-      await meta.close()
-      throw error
-    })
-  }
-  const backends = await openBackends(config, observer)
-  const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
+  // What opened must close when something after it cannot.
+  const { backends, spool } = await open(options, config, schema, meta, observer).catch(async (error: unknown) => {
+    await meta.close()
+    throw error
+  })
   const blobs = createBlobStore(backends, observer)
   const nextId = createIds(clock)
   const leaseTime = options.leaseTime ?? LEASE_TIME
@@ -210,6 +207,13 @@ function requireSecret(config: Config, offline: boolean): string {
   throw fail('config_invalid', fault ?? 'auth.jwt.secret is missing', {
     hint: 'Set ALYX_AUTH_JWT_SECRET to at least 32 random bytes.',
   })
+}
+
+async function open(options: AlyxOptions, config: Config, schema: Schema, meta: MetaStore, observer: Observer) {
+  if (options.offline !== true) await requireDescribed(meta, schema.buckets, config.storage.backends)
+  const backends = await openBackends(config, observer)
+  const spool = await openSpool({ dir: config.uploads.tempDir, durability: config.database.durability, observer })
+  return { backends, spool }
 }
 
 async function openBackends(config: Config, observer: Observer): Promise<ReadonlyMap<string, Backend>> {

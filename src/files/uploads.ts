@@ -1,15 +1,14 @@
 // Resumable uploads: a claim that gathers its bytes in the spool, and becomes a file with the last one.
-import { blobKey } from '../blobs/keys.ts'
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow, UploadRow } from '../core/model.ts'
 import type { Bucket } from '../schema/model.ts'
+import { claimUpload } from './claim.ts'
 import { createExclusive } from './exclusive.ts'
-import { parseFields } from './fields.ts'
 import { createFinish } from './finish.ts'
 import { createGathering, extendHead, type Gathered } from './gathering.ts'
 import { HEAD_BYTES } from './ingest.ts'
-import { ceilings, maxFileSize, requireCreate, requireOwnRules, requireSize, requireType, tellQuota } from './limits.ts'
+import { maxFileSize, requireCreate, requireSize, requireType } from './limits.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
 import type { AppendInput, UploadSessions, UploadStatus } from './model.ts'
 import { sniff } from './sniff.ts'
@@ -21,7 +20,7 @@ const CHECKPOINT = 32 * 1024 * 1024
 
 /** Wires the sessions of this process; see UploadSessions. */
 export function createUploadSessions(deps: FileDeps & { readonly spool: Spool }): UploadSessions {
-  const { schema, meta, access, leases, clock, nextId, observer, spool } = deps
+  const { schema, meta, access, leases, clock, observer, spool } = deps
   const alone = createExclusive(deps)
   const gathering = createGathering()
   const { finish, discard, refuse } = createFinish(deps, gathering)
@@ -106,57 +105,20 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
   }
 
   return {
-    async create(call, draft) {
-      const bucket = requireBucket(schema, draft.bucket)
-      const id = nextId()
-      const ownerId = call.caller.id
-      const fields = parseFields(draft.fields, bucket, ownerId, id)
-      const createdAt = now()
-      const facts = {
-        id,
-        name: fields.name,
-        path: fields.path,
-        size: draft.size,
-        mimeType: null,
-        ownerId,
-        metadata: fields.metadata,
-        createdAt,
-      }
-      requireCreate(access, call, bucket, facts)
-      const rules = requireOwnRules(access, call, bucket, facts, fields.rules)
-      requireSize(bucket, maxFileSize(bucket, deps.uploads.maxFileSize), draft.size)
-      const upload = await meta
-        .claim(
-          {
-            id,
-            bucket: bucket.name,
-            name: fields.name,
-            path: fields.path,
-            protocol: 'tus',
-            size: draft.size,
-            metadata: fields.metadata,
-            rules,
-            ownerId,
-            tenant: call.caller.tenant,
-            backend: bucket.backend,
-            key: blobKey(bucket.name, id),
-            checksum: fields.checksum,
-            fileLifetime: fields.fileLifetime,
-            expiresAt: timestamp(clock.now() + deps.uploads.expiry),
-            createdAt,
-            holder: leases.holder,
-            leaseExpiresAt: createdAt, // nobody writes yet
-          },
-          ceilings(bucket, deps.uploads.maxOpenPerOwner),
-          { need: draft.size, want: draft.size },
-        )
-        .catch(tellQuota(observer, bucket))
-      observer.event('step', { point: 'claimed', id })
-      if (draft.size === 0)
-        return alone(call, bucket.name, id, async () =>
-          finished(await finish(call, bucket, upload, gathering.take(id, 0))),
-        )
-      return statusOf(upload)
+    async create(call, { bucket: bucketName, fields, size }) {
+      const bucket = requireBucket(schema, bucketName)
+      const { upload } = await claimUpload(deps, call, {
+        bucket,
+        fields,
+        size,
+        protocol: 'tus',
+        reservation: { need: size, want: size },
+        leaseExpiresAt: now(), // nobody writes yet
+      })
+      if (size > 0) return statusOf(upload)
+      return alone(call, bucketName, upload.id, async () =>
+        finished(await finish(call, bucket, upload, gathering.take(upload.id, 0))),
+      )
     },
 
     status: (call, bucketName, id) => {
