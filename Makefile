@@ -1,7 +1,7 @@
 # One word per wish: `make start` from a fresh clone, `make test` before you believe anything.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: start install build test test-long check lint bench generate clean help
+.PHONY: start install build s3 test test-long check lint bench generate clean help
 
 # Installing runs on the machine's own Node; everything after it on the Node that was installed with the packages.
 MACHINE_PATH := $(PATH)
@@ -33,10 +33,14 @@ start: build
 	@[ -e schema.yaml ] && [ -e alyx.yml ] || node bin/alyx.mjs init
 	@exec node bin/alyx.mjs dev
 
-test: build
+# A real S3 server for the tests, where it is missing and can be installed; else their suites say why they are skipped.
+s3:
+	@scripts/install-s3.sh
+
+test: build s3
 	@node scripts/test.mjs
 
-test-long: build
+test-long: build s3
 	@node scripts/test.mjs --long
 
 check lint: $(INSTALLED)

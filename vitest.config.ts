@@ -8,6 +8,7 @@ if (major < 22 || (major === 22 && minor < 15))
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/s3-on-demand.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',

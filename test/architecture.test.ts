@@ -34,7 +34,7 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   yaml: /^core\/yaml\.ts$/,
   'better-sqlite3': /^meta\/sqlite\//,
   'drizzle-orm': /^meta\//,
-  '@aws-sdk/': /^blobs\/s3\.ts$/,
+  '@aws-sdk/': /^blobs\/s3-requests\.ts$/,
   '@marcbachmann/cel-js': /^access\//,
   '@bufbuild/re2': /^access\//,
   jose: /^access\//,

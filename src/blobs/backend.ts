@@ -31,8 +31,8 @@ export interface BlobReader {
 /** Fails with storage_full, storage_unavailable or blob_missing; foreign errors never pass, but for the body's own error,
  *  which a put hands back as it came. */
 export interface Backend {
-  /** Resolves once the bytes survive a power cut (durability full). A failed put leaves nothing. A key is never overwritten.
-   *  The body is read to its end or destroyed. */
+  /** Resolves once the bytes survive a power cut (durability full). A key is never overwritten. A failed put leaves nothing, unless a remote
+   *  backend could not even be asked (storage_unavailable): then `delete` the key. The body is read to its end or destroyed. */
   put(key: BlobKey, body: Readable, options: PutOptions): Promise<{ size: number }>
   /** Rejects with blob_missing before any byte flows, never half way. The stream must be consumed or destroyed. */
   get(key: BlobKey, options: GetOptions): Promise<Readable>
@@ -40,6 +40,8 @@ export interface Backend {
   delete(key: BlobKey): Promise<void>
   exists(key: BlobKey): Promise<boolean>
 
+  /** Optional: what is stored under a key, without reading it; null when nothing is. How doctor checks a backend without `entries`. */
+  stat?(key: BlobKey): Promise<{ readonly size: number } | null>
   /** Optional: a small blob, or a range of one, in one buffer; for at most `limit` bytes. Fails as `get` does, and file_corrupt when short. */
   read?(key: BlobKey, range: ByteRange | null, limit: number): Promise<Buffer>
   /** Optional: `get` for callers that bring their own buffers. Rejects as `get` does. */
@@ -53,6 +55,19 @@ export interface Backend {
   removeEntry?(entry: BlobEntry): Promise<void>
   /** Optional: removes (but for a dry run) unfinished temporary files last modified before `olderThan`, milliseconds since the epoch; how many. */
   sweep?(olderThan: number, dryRun: boolean): Promise<number>
+  /** Optional: takes back the parts of an upload that its journal still names. Only for uploads that nobody is writing any more.
+   *  Twice is once; a blob that was completed stays. */
+  abortLeftover?(key: BlobKey, uploadId: string): Promise<void>
   /** Optional: rejects with storage_unavailable when the backend cannot serve. */
   ready?(): Promise<void>
+  /** Optional: lets go of connections. Nothing may be asked afterwards. */
+  close?(): Promise<void>
+}
+
+/** Remembers uploads in parts for as long as they are under way, so that those of a killed process can be aborted. */
+export interface MultipartJournal {
+  /** Durable when it resolves. Before it has, no part is sent; when it rejects, the put fails with what it rejected with. */
+  opened(key: BlobKey, uploadId: string): Promise<void>
+  /** The upload was completed or aborted. Forgetting what is not known is success. */
+  closed(key: BlobKey, uploadId: string): Promise<void>
 }

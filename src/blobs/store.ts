@@ -39,6 +39,8 @@ export interface BlobStore {
   /** Removing what is not there is success. */
   remove(backend: string, key: BlobKey): Promise<void>
   exists(backend: string, key: BlobKey): Promise<boolean>
+  /** For doctor: what is stored under a key, found without listing; null when nothing is. A size that is null cannot be told. */
+  stat(backend: string, key: BlobKey): Promise<{ readonly size: number | null } | null>
 
   /** For doctor: what all backends that can be listed hold, unfinished files included (`.tmp/…`). */
   entries(): AsyncIterable<HeldEntry>
@@ -46,8 +48,12 @@ export interface BlobStore {
   removeEntry(backend: string, entry: BlobEntry): Promise<void>
   /** Removes (but for a dry run) unfinished files last modified before `olderThan`, milliseconds since the epoch; how many. */
   sweepTemporary(olderThan: number, dryRun: boolean): Promise<number>
+  /** Takes back what the journal of a backend still names; see Backend.abortLeftover. */
+  abortLeftover(backend: string, key: BlobKey, uploadId: string): Promise<void>
   /** Rejects with storage_unavailable when one of the backends cannot serve. */
   ready(): Promise<void>
+  /** Lets go of connections; nothing may be asked afterwards. */
+  close(): Promise<void>
 }
 
 /** Wires backends by the names of alyx.yml. Emits storage_error `{backend, operation, code, error}` and file_corrupt `{backend, key, error}`. */
@@ -136,6 +142,12 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
 
     exists: (name, key) => using(name, 'exists', key, (backend) => backend.exists(key)),
 
+    stat: (name, key) =>
+      using(name, 'stat', key, async (backend) => {
+        if (backend.stat !== undefined) return backend.stat(key)
+        return (await backend.exists(key)) ? { size: null } : null
+      }),
+
     async *entries() {
       for (const [backend, { entries }] of backends) {
         if (entries !== undefined) for await (const entry of entries()) yield { backend, entry }
@@ -153,8 +165,15 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
       return swept
     },
 
+    abortLeftover: (name, key, uploadId) =>
+      using(name, 'abort', key, async (backend) => backend.abortLeftover?.(key, uploadId)),
+
     async ready() {
       await Promise.all([...backends.values()].map((backend) => backend.ready?.()))
+    },
+
+    async close() {
+      await Promise.all([...backends.values()].map((backend) => backend.close?.()))
     },
   }
 }

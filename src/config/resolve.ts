@@ -50,8 +50,29 @@ export function resolveConfig(file: ConfigFile, directory: string): Config {
   }
 }
 
-/** Directories of blobs and of unfinished uploads must not lie in one another: each is swept on its own. */
+/** Directories of blobs and of unfinished uploads must not lie in one another: each is swept on its own. No two S3 backends keep the
+ *  same objects: a file moved from one to the other would be removed with its original. */
 export function overlapProblems(config: Config, root: YamlNode): Problem[] {
+  return [...directoryProblems(config, root), ...objectProblems(config, root)]
+}
+
+function objectProblems(config: Config, root: YamlNode): Problem[] {
+  const seen = new Map<string, string>()
+  return [...config.storage.backends].flatMap(([name, backend]): Problem[] => {
+    if (backend.type !== 's3') return []
+    const place = JSON.stringify([backend.endpoint, backend.bucket, backend.bucketPrefix])
+    const other = seen.get(place)
+    if (other === undefined) {
+      seen.set(place, name)
+      return []
+    }
+    const key = ['storage', 'backends', name, 'bucket']
+    const message = `must not keep the same objects as storage.backends.${other}: give one another bucket_prefix`
+    return [{ at: (nodeAt(root, key) ?? root).at, path: key.join('.'), message }]
+  })
+}
+
+function directoryProblems(config: Config, root: YamlNode): Problem[] {
   const backends = [...config.storage.backends].flatMap(([name, backend]) =>
     backend.type === 'filesystem' ? [{ key: ['storage', 'backends', name, 'path'], path: backend.path }] : [],
   )

@@ -14,7 +14,20 @@ import {
 } from '../core/shape.ts'
 import { duration, flag, nameFault, rate, reference, secret, size, text, whole } from '../core/values.ts'
 import { namesAt, type YamlNode } from '../core/yaml.ts'
-import { address, corsOrigin, database, encryptionKey, network, originOnly, path, url } from './values.ts'
+import {
+  address,
+  corsOrigin,
+  database,
+  encryptionKey,
+  endpoint,
+  network,
+  originOnly,
+  path,
+  s3Bucket,
+  s3Prefix,
+  s3Region,
+  url,
+} from './values.ts'
 
 /** Node's timers take at most 2^31 - 1 milliseconds. */
 const LONGEST_TIMER = '24d'
@@ -29,18 +42,31 @@ const keyRing = refine(
   (keys) => (new Set(keys.map((key) => key.id)).size < keys.length ? 'two keys have the same id' : null),
 )
 
-const backend = variant({
-  filesystem: { path: required(path) },
-  s3: {
-    bucket: required(text),
-    bucket_prefix: optional(text, 'alyx'),
-    region: optional(text, 'us-east-1'),
-    endpoint: optional(address, null),
-    force_path_style: optional(flag, false),
-    access_key_id: optional(secret, null),
-    secret_access_key: optional(secret, null),
+const S3_KEYS = ['access_key_id', 'secret_access_key'] as const
+
+const backend = inspect(
+  variant({
+    filesystem: { path: required(path) },
+    s3: {
+      bucket: required(s3Bucket),
+      bucket_prefix: optional(s3Prefix, 'alyx'),
+      region: optional(s3Region, 'us-east-1'),
+      endpoint: optional(endpoint, null),
+      force_path_style: optional(flag, false),
+      access_key_id: optional(secret, null),
+      secret_access_key: optional(secret, null),
+    },
+  }),
+  (value, reading, node) => {
+    if (value.type !== 's3') return
+    // without both the SDK looks where it always does: in its own variables, its files, the role of the machine
+    const missing = S3_KEYS.filter((key) => value[key] === null)
+    for (const key of missing.length === 1 ? missing : []) {
+      const at = (node.kind === 'map' && node.entries.get(key)?.at) || reading.at
+      report(under(reading, key, at), 'required: access_key_id and secret_access_key belong together')
+    }
   },
-})
+)
 
 const tier = record({
   max_storage: optional(size(), null),

@@ -23,6 +23,20 @@ export const url = (what: string, fault: (url: URL) => string | null): Shape<str
 export const originOnly = (parsed: URL) =>
   parsed.pathname !== '/' || parsed.search !== '' || parsed.hash !== '' ? 'must end after the host and port' : null
 export const address = url('an address', () => null)
+export const endpoint = url('an address such as https://s3.example', (parsed) =>
+  parsed.search !== '' || parsed.hash !== '' ? 'must end after the host, the port and a path' : null,
+)
+export const s3Bucket = refine(text, (value) =>
+  /^[A-Za-z0-9][\w.-]{1,61}[A-Za-z0-9]$/.test(value) ? null : 'expected the name of an S3 bucket',
+)
+export const s3Region = refine(text, (value) =>
+  /^[A-Za-z0-9-]+$/.test(value) ? null : 'expected a region such as eu-central-1, or auto',
+)
+export const s3Prefix = refine(text, (value) =>
+  /^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.-]+)*$/.test(value)
+    ? null
+    : 'expected letters, digits, . _ and -, in segments joined by "/"',
+)
 export const corsOrigin = refine(text, (value) =>
   value === '*' || (URL.canParse(value) && new URL(value).origin === value)
     ? null

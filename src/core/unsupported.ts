@@ -18,7 +18,6 @@ const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.staging' },
   { path: 'buckets.*.trash' },
   { path: 'collections', warning: true },
-  { path: 'storage.backends.*.type', only: /^s3$/ },
   { path: 'storage.encryption.keys' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },

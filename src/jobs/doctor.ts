@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { BlobEntry } from '../blobs/backend.ts'
 import type { BlobStore } from '../blobs/store.ts'
 import type { Clock } from '../core/clock.ts'
-import { isFailure } from '../core/errors.ts'
+import { type AppError, isFailure } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
 import { isVisible } from '../files/lookup.ts'
@@ -63,7 +63,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       const blob = take(found, file)
       // A tombstone's bytes may be there or gone; both are on the way to gone.
       if (file.state === 'deleting') continue
-      const fault = await examine(file, blob)
+      const fault = await examine(file, blob ?? (await unlisted(file)))
       if (fault !== null && (await stillThere(file))) problems.push({ invariant: 'I1', id: file.id, ...fault })
     }
 
@@ -93,13 +93,24 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 
     async function examine(
       file: FileRow,
-      blob: BlobEntry | null | undefined,
+      blob: { readonly size: number | null } | AppError | null,
     ): Promise<{ kind: string; detail: string } | null> {
-      if (blob === undefined) return { kind: 'blob_missing', detail: `no bytes at ${file.key} in ${file.backend}` }
-      if (blob !== null && blob.size !== file.storedSize) {
+      if (isFailure(blob)) return { kind: blob.code, detail: `${file.backend} does not say: ${blob.message}` }
+      if (blob === null) return { kind: 'blob_missing', detail: `no bytes at ${file.key} in ${file.backend}` }
+      if (blob.size !== null && blob.size !== file.storedSize) {
         return { kind: 'size_differs', detail: `row says ${file.storedSize} bytes, ${file.backend} holds ${blob.size}` }
       }
       return readData ? readWhole(file) : null
+    }
+
+    /** Not every backend can be listed; each says what it holds under one key. */
+    async function unlisted(file: FileRow): Promise<{ readonly size: number | null } | AppError | null> {
+      try {
+        return await blobs.stat(file.backend, file.key)
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        return error
+      }
     }
 
     async function readWhole(file: FileRow): Promise<{ kind: string; detail: string } | null> {
@@ -167,7 +178,7 @@ async function inventory(blobs: BlobStore): Promise<Map<string, BlobEntry>> {
   return found
 }
 
-/** The entry of a row, no longer an orphan then. Null: the backend cannot be listed. */
+/** The entry of a row, no longer an orphan then. */
 function take(found: Map<string, BlobEntry>, row: FileRow | UploadRow): BlobEntry | undefined {
   const name = `${row.backend}:${row.key}`
   const entry = found.get(name)

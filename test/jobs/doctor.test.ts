@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { fail } from '../../src/core/errors.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { openSqlite } from '../../src/meta/sqlite/open.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
@@ -44,5 +45,37 @@ describe('doctor --fix', () => {
     }
     expect(names()).toEqual([file.id])
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, files: 1 })
+  })
+})
+
+describe('doctor, where a backend cannot be listed', () => {
+  it('asks for the bytes of each row', async () => {
+    const sizes = new Map<string, number>()
+    let down = false
+    shop = await openWorkshop({
+      faults: ({ put, get, delete: remove, exists }) => ({
+        put,
+        get,
+        delete: remove,
+        exists,
+        async stat(key) {
+          if (down) throw fail('storage_unavailable', 'down')
+          return (await exists(key)) ? { size: sizes.get(key) ?? 6 } : null
+        },
+      }),
+    })
+    const [whole, short, gone] = await Promise.all(
+      ['a', 'b', 'c'].map((name) => shop.files.upload(as('ada'), put('docs', name, Buffer.from('a file')))),
+    )
+    sizes.set(short!.key, 5)
+    await shop.backend.delete(gone!.key)
+    const { problems } = await shop.doctor({ readData: false, fix: false })
+    expect(problems.map(({ id, kind }) => `${id} ${kind}`)).toEqual(
+      [`${short!.id} size_differs`, `${gone!.id} blob_missing`].sort(),
+    )
+    down = true
+    const dark = await shop.doctor({ readData: false, fix: false })
+    expect(dark.problems.map(({ kind }) => kind)).toEqual(Array(3).fill('storage_unavailable'))
+    expect(dark.problems.map(({ id }) => id)).toContain(whole!.id)
   })
 })

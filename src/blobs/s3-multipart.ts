@@ -1,0 +1,139 @@
+// A large object in parts: begun, recorded, sent a few at a time, put together once, or aborted.
+import { randomUUID } from 'node:crypto'
+import type { BlobKey } from '../core/model.ts'
+import type { MultipartJournal } from './backend.ts'
+import { ask, patience } from './s3-ask.ts'
+import { faultName, s3Failure, unavailable } from './s3-faults.ts'
+import { PARTS_AT_ONCE, type S3Times } from './s3-limits.ts'
+import type { CompletedPart, S3Requests } from './s3-requests.ts'
+import { look, type OnceWriter, taken } from './s3-single.ts'
+
+export interface MultipartDeps {
+  readonly requests: S3Requests
+  readonly once: OnceWriter
+  readonly times: S3Times
+  readonly journal: MultipartJournal
+  /** Told of each step that was passed. */
+  readonly step: (point: string) => void
+  /** Hears what was left undone and stays for the sweep. */
+  readonly left: (error: unknown) => void
+}
+
+export interface MultipartPlace {
+  readonly key: BlobKey
+  readonly name: string
+  /** Stops what is under way; its reason is what the parts fail with. */
+  readonly signal: AbortSignal
+  /** Told once when a part cannot be sent. */
+  readonly broke: (error: unknown) => void
+}
+
+export interface Multipart {
+  /** Sends the next part; resolves when another may come. `free` is called once the bytes are not needed any more. */
+  add(bytes: Buffer, free: () => void): Promise<void>
+  /** Resolves once the object of `size` bytes is there. Cannot be stopped. */
+  complete(size: number): Promise<void>
+  /** Takes back what was sent. Never rejects: what could not be aborted stays in the journal. */
+  abort(): Promise<void>
+}
+
+/** Begins a multipart upload and has it recorded before the first part. */
+export async function openMultipart(deps: MultipartDeps, place: MultipartPlace): Promise<Multipart> {
+  const { requests, once, times, journal, step, left } = deps
+  const { key, name, signal, broke } = place
+  const mark = randomUUID()
+  // Not to be stopped: an upload whose id never came could not be aborted.
+  const uploadId = await ask((signal) => requests.begin(name, mark, signal), patience(times, 'answer')).catch(
+    (fault: unknown) => {
+      throw s3Failure(fault, 'begin an upload')
+    },
+  )
+  try {
+    await journal.opened(key, uploadId)
+  } catch (error) {
+    await abortMultipart(requests, name, uploadId, times).catch(left)
+    throw error
+  }
+  step('s3.opened')
+
+  const parts: CompletedPart[] = []
+  const sending = new Set<Promise<void>>()
+  let broken: { readonly error: unknown } | null = null
+  let next = 1
+
+  const send = async (number: number, bytes: Buffer, free: () => void): Promise<void> => {
+    try {
+      const part = await ask((signal) => requests.part(name, uploadId, number, bytes, signal), {
+        ...patience(times, 'transfer'),
+        signal,
+      })
+      parts.push(part)
+      free()
+      step('s3.part')
+    } catch (fault) {
+      if (broken !== null) return
+      broken = { error: signal.aborted ? fault : s3Failure(fault, 'take a part') }
+      broke(broken.error)
+    }
+  }
+
+  return {
+    async add(bytes, free) {
+      const sent = send(next++, bytes, free).finally(() => sending.delete(sent))
+      sending.add(sent)
+      if (sending.size >= PARTS_AT_ONCE) await Promise.race(sending)
+      if (broken !== null) throw broken.error
+    },
+
+    async complete(size) {
+      await Promise.all(sending)
+      if (broken !== null) throw broken.error
+      // Few servers know a condition for this request.
+      if ((await look(requests, name, times)) !== null) throw taken()
+      parts.sort((one, other) => (one.PartNumber ?? 0) - (other.PartNumber ?? 0))
+      let fault: unknown = null
+      try {
+        await ask(
+          (signal) => once.write((fresh) => requests.complete(name, uploadId, parts, { fresh, signal }), name, signal),
+          patience(times, 'assemble'),
+        )
+      } catch (error) {
+        fault = error
+      }
+      // Asked in any case: the answer may be lost, false, or that of a second try.
+      const held = await look(requests, name, times, fault ?? undefined)
+      if (held === null) throw s3Failure(fault ?? unavailable('the storage backend lost an upload'), 'finish an upload')
+      if (held.mark !== mark) throw taken(fault)
+      if (held.size !== size) {
+        await ask((signal) => requests.remove(name, signal), patience(times, 'settle')).catch(left)
+        throw unavailable(`the storage backend made ${held.size} bytes of ${size}`, fault)
+      }
+      step('s3.completed')
+      await journal.closed(key, uploadId).catch(left)
+    },
+
+    async abort() {
+      await Promise.all(sending)
+      try {
+        await abortMultipart(requests, name, uploadId, times)
+        await journal.closed(key, uploadId)
+      } catch (error) {
+        left(error)
+      }
+    },
+  }
+}
+
+/** Twice is once, and so is aborting what was completed: the object stays then. */
+export async function abortMultipart(
+  requests: Pick<S3Requests, 'abort'>,
+  name: string,
+  uploadId: string,
+  times: S3Times,
+): Promise<void> {
+  try {
+    await ask((signal) => requests.abort(name, uploadId, signal), patience(times, 'settle'))
+  } catch (fault) {
+    if (faultName(fault) !== 'NoSuchUpload') throw s3Failure(fault, 'abort an upload')
+  }
+}
