@@ -42,6 +42,7 @@ export const FILE_COLUMNS: readonly (keyof StoredFile)[] = [
   'expires_at',
   'created_at',
   'updated_at',
+  'staged_until',
 ]
 
 /** In the order of the table. */
@@ -69,6 +70,7 @@ export const UPLOAD_COLUMNS: readonly (keyof StoredUpload)[] = [
   'expires_at',
   'created_at',
   'updated_at',
+  'staging',
 ]
 
 /** `SELECT … FROM _alyx_files`, columns named so that a later migration cannot change what arrives. */
@@ -104,6 +106,7 @@ export function fileRow(row: StoredFile): FileRow {
     rules: row.rules === null ? null : (JSON.parse(row.rules) as OwnRules),
     linkEpoch: row.link_epoch,
     expiresAt: row.expires_at,
+    stagedUntil: row.staged_until,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
@@ -126,6 +129,7 @@ export function uploadRow(row: StoredUpload): UploadRow {
     key: row.key as BlobKey,
     checksum: row.checksum,
     fileLifetime: row.file_lifetime,
+    staging: row.staging,
     expiresAt: row.expires_at,
     createdAt: row.created_at,
     offset: row.offset,
@@ -135,6 +139,11 @@ export function uploadRow(row: StoredUpload): UploadRow {
     leaseExpiresAt: row.lease_expires_at,
     updatedAt: row.updated_at,
   }
+}
+
+/** Whether a file's time is over: it has expired, or no record has named it while it was staged. */
+export function isOver(row: Pick<StoredFile, 'expires_at' | 'staged_until'>, now: string): boolean {
+  return (row.expires_at !== null && row.expires_at <= now) || (row.staged_until !== null && row.staged_until <= now)
 }
 
 function metadata(text: string): Metadata {
