@@ -1,10 +1,10 @@
 // The tables of a project, brought to what its schema says: for `alyx migrate` and `alyx dev`.
 import { dirname } from 'node:path'
-import { loadAlyx } from '../app.ts'
 import { isFailure } from '../core/errors.ts'
 import type { SchemaPlan } from '../meta/schema-plan.ts'
 import type { Durability } from '../meta/sqlite/connection.ts'
 import { applySchema, planSchema, type SchemaPlace } from '../meta/sqlite/schema-apply.ts'
+import { loadAlyx } from '../project.ts'
 import { type Project, problemsOf } from './settings.ts'
 
 /** Changes nothing. Fails: Stop with every problem of the two files; config_invalid for those of migration files. */

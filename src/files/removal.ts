@@ -1,6 +1,6 @@
 // How a file goes: condemn → remove → bury. A tombstone before the bytes, the row after them.
 import { timestamp } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
 import { absent, type FileDeps, findRow, requireFile } from './lookup.ts'
 import { isKnown, isLive } from './visibility.ts'
@@ -15,36 +15,37 @@ type RemovalDeps = Pick<FileDeps, 'meta' | 'blobs' | 'clock' | 'observer'>
 /** The verb `remove`; see FileService. */
 export function createRemoval(deps: FileDeps): Removal {
   const erase = createErase(deps)
-  const reclaim = createReclaim(deps)
   return {
     async remove(call, bucket, id) {
       const file = await findRow(deps, bucket, id)
       // A tombstone is finished rather than refused: a DELETE whose answer was lost can be sent again.
-      const condemned = file.state === 'deleting'
-      if (!isKnown(file, call.caller) || !(condemned || isLive(file, deps.clock))) throw absent()
+      const isThere = file.state === 'deleting' || isLive(file, deps.clock)
+      if (!isKnown(file, call.caller) || !isThere) throw absent()
       requireFile(deps.access, call, 'delete', file)
-      await (condemned ? reclaim : erase)(file)
+      await erase(file)
       deps.observer.event('delete', { bucket, id, size: file.size })
     },
   }
 }
 
-/** Takes a ready file away because its caller asked for it: what the backend will not delete is kept. */
+/** Takes a file away because its caller asked for it: what the backend will not delete is kept, unless others want it gone as well. */
 function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
   const { meta, blobs, clock, observer } = deps
   return async (file) => {
     const now = timestamp(clock.now())
-    const condemned = await meta.condemn(file.bucket, file.id, now, false)
+    const condemned = await meta.condemn(file.bucket, file.id, now, false).catch((error: unknown) => {
+      throw isFailure(error, 'file_in_use') ? inUse(error) : error
+    })
     if (condemned === null) return
     observer.event('step', { point: 'condemned', id: file.id })
     try {
       await blobs.remove(file.backend, file.key)
     } catch (error) {
       const there = await blobs.exists(file.backend, file.key).catch(() => null)
-      // A tombstone that somebody else made stays one: its record is gone, or its time over.
-      if (there === null || (there && condemned.updatedAt !== now)) throw error
+      if (there === null) throw error
       if (there) {
-        await meta.restore(file.bucket, file.id, timestamp(clock.now()))
+        // A tombstone that is not this call's alone stays one: its record is gone, its time over, or another DELETE under way.
+        if (!(await meta.restore(file.bucket, file.id, now, timestamp(clock.now())))) throw error
         throw fail('storage_delete_failed', 'the backend did not delete the file', { cause: error })
       }
     }
@@ -70,4 +71,12 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
     await meta.bury(bucket, id)
     observer.event('step', { point: 'buried', id })
   }
+}
+
+/** Which record it is may not be the caller's to know: `references` tells those that are. */
+function inUse(cause: unknown): Error {
+  return fail('file_in_use', 'a record needs the file', {
+    hint: 'Take the file out of the records first; GET …/references names those you may read.',
+    cause,
+  })
 }

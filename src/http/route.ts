@@ -21,7 +21,11 @@ export interface Answer {
 
 /** A JSON answer; private, so never cached. */
 export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
-  const body = JSON.stringify(value)
+  return jsonText(status, JSON.stringify(value), headers)
+}
+
+/** The same of what is JSON text already. */
+export function jsonText(status: number, body: string, headers?: Readonly<Record<string, string>>): Answer {
   return {
     status,
     headers: {

@@ -34,6 +34,19 @@ export interface RecordQuery {
   readonly after: readonly StoredValue[] | null
 }
 
+/** A field in the JSON of a page: as it is stored, 0 and 1 as false and true, or JSON text as what it says. */
+export interface JsonField {
+  readonly name: string
+  readonly form: 'value' | 'boolean' | 'document'
+}
+
+export interface RecordPage {
+  /** A JSON array with one object for each row. */
+  readonly json: string
+  /** The sort values of the last row, where rows follow behind it; else null. */
+  readonly last: RecordValues | null
+}
+
 /** A field of a record that names a file. */
 export interface FileReference {
   readonly collection: string
@@ -59,6 +72,8 @@ export interface RecordStore {
   /** Those of `ids` that exist, in any order, in one query. */
   many(collection: string, ids: readonly StoredValue[]): Promise<readonly RecordRow[]>
   list(query: RecordQuery): Promise<readonly RecordRow[]>
+  /** The same page with these fields only, as JSON the database makes: several times cheaper than rows. Null where only `list` can do it. */
+  page(query: RecordQuery, fields: readonly JsonField[]): Promise<RecordPage | null>
   /** How many `list` would find in all; `after`, `offset` and `limit` are ignored. */
   count(query: RecordQuery): Promise<number>
 

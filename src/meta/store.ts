@@ -98,12 +98,13 @@ export interface MetaStore {
   /** Ids held by `holder` that another process asks for. */
   wanted(holder: string): Promise<readonly string[]>
 
-  /** ready → deleting. Returns the row, also when it is deleting already; null when absent. Records that name the file keep naming it until
+  /** ready → deleting. Returns the row; null when absent. One that is deleting already is touched, so that nobody restores it. Records that name the file keep naming it until
    *  `bury`. Fails file_in_use when a field with on_file_delete: restrict names it. `force` passes over that, but is only for files whose
    *  time is over by `now` (expired, or staged for too long): a ready file of which that is not so is left alone, and null. */
   condemn(bucket: string, id: string, now: string, force: boolean): Promise<FileRow | null>
-  /** deleting → ready: the bytes would not go. */
-  restore(bucket: string, id: string, now: string): Promise<void>
+  /** deleting → ready: the bytes would not go. True when it is ready again: only as long as the tombstone is as `condemn` made it at
+   *  `condemnedAt`, for whoever else wants the file gone may be removing its bytes, or have dropped its last reference. */
+  restore(bucket: string, id: string, condemnedAt: string, now: string): Promise<boolean>
   /** Removes a `deleting` row and returns its bytes to the quotas; fields of records that name the file become null, or lose the element.
    *  Twice is once. */
   bury(bucket: string, id: string): Promise<void>

@@ -1,7 +1,7 @@
 // From a client's body to what it wants of each field: every fault at once.
 import type { StoredValue } from '../core/predicate.ts'
 import { didYouMean } from '../core/problem.ts'
-import { type FieldFault, invalidFields } from './faults.ts'
+import { createFaults, type Faults, invalidFields } from './faults.ts'
 import type { Form, FormField } from './form.ts'
 
 /** What a change wants of one field. Of a list: first take away, then put before and behind. */
@@ -20,43 +20,44 @@ type ListVerb = 'remove' | 'prepend' | 'append'
 
 /** The values a client gives a new record; what it left out and must not is a fault too. Fails validation_failed. */
 export function readNew(form: Form, body: unknown): ReadonlyMap<FormField, StoredValue> {
-  const faults: FieldFault[] = []
+  const faults = createFaults()
   const given = new Map<FormField, StoredValue>()
-  for (const [key, value] of entriesOf(body)) {
+  const values = objectOf(body)
+  for (const key of Object.keys(values)) {
     const field = form.visible.get(key)
-    if (field === undefined) faults.push({ path: key, message: unknownField(form, key) })
-    else if (!field.settable) faults.push({ path: key, message: 'is set by the server' })
-    else take(field, value, given, faults)
+    if (field === undefined) faults.add(key, () => unknownField(form, key))
+    else if (!field.settable) faults.add(key, 'is set by the server')
+    else take(field, values[key], given, faults)
   }
-  for (const field of form.all) {
-    if (field.start === null && !given.has(field) && !faults.some(({ path }) => path === field.name))
-      faults.push({ path: field.name, message: 'is required' })
-  }
-  if (faults.length > 0) throw invalidFields(faults)
+  for (const { name, start } of form.all)
+    if (start === null && !Object.hasOwn(values, name)) faults.add(name, 'is required')
+  faults.raise()
   return given
 }
 
 /** What a client wants changed in the record `id`. Fails validation_failed. */
 export function readEdits(form: Form, id: StoredValue, body: unknown): Edits {
-  const faults: FieldFault[] = []
+  const faults = createFaults()
   const set = new Map<FormField, StoredValue>()
   const lists = new Map<FormField, Partial<Record<ListVerb, readonly string[]>>>()
-  for (const [key, value] of entriesOf(body)) {
+  const values = objectOf(body)
+  for (const key of Object.keys(values)) {
+    const value = values[key]
     const field = form.visible.get(key)
     const listed = field === undefined ? listKey(form, key) : null
     if (listed !== null) {
       const ids = idList(listed.field, value)
-      if (typeof ids === 'string') faults.push({ path: key, message: ids })
+      if (typeof ids === 'string') faults.add(key, ids)
       else lists.set(listed.field, { ...lists.get(listed.field), [listed.verb]: ids })
-    } else if (field === undefined) faults.push({ path: key, message: unknownField(form, key) })
+    } else if (field === undefined) faults.add(key, () => unknownField(form, key))
     else if (field === form.primary) {
-      if (!isSame(field, value, id)) faults.push({ path: key, message: 'cannot be changed' })
-    } else if (!field.settable) faults.push({ path: key, message: 'is set by the server' })
+      if (!isSame(field, value, id)) faults.add(key, 'cannot be changed')
+    } else if (!field.settable) faults.add(key, 'is set by the server')
     else take(field, value, set, faults)
   }
   for (const { name } of [...lists.keys()].filter((field) => set.has(field)))
-    faults.push({ path: name, message: `is given together with ${name}+, +${name} or ${name}-` })
-  if (faults.length > 0) throw invalidFields(faults)
+    faults.add(name, `is given together with ${name}+, +${name} or ${name}-`)
+  faults.raise()
   return new Map<FormField, Edit>([
     ...[...set].map(([field, value]) => [field, { kind: 'set', value }] as const),
     ...[...lists].map(
@@ -65,21 +66,21 @@ export function readEdits(form: Form, id: StoredValue, body: unknown): Edits {
   ])
 }
 
-function entriesOf(body: unknown): readonly (readonly [string, unknown])[] {
+function objectOf(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalidFields([{ path: '', message: 'must be a JSON object' }])
-  return Object.entries(body)
+  return body as Readonly<Record<string, unknown>>
 }
 
-function take(field: FormField, value: unknown, into: Map<FormField, StoredValue>, faults: FieldFault[]): void {
+function take(field: FormField, value: unknown, into: Map<FormField, StoredValue>, faults: Faults): void {
   if (value === null) {
     if (field.field.nullable) into.set(field, null)
-    else faults.push({ path: field.name, message: 'must not be null' })
+    else faults.add(field.name, 'must not be null')
     return
   }
   const checked = field.type.check(value, field.field)
   if (checked.ok) into.set(field, checked.value)
-  else faults.push({ path: field.name, message: checked.fault })
+  else faults.add(field.name, checked.fault)
 }
 
 /** `gallery+`, `+gallery` and `gallery-`, where gallery is a list of files. */

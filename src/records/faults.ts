@@ -9,14 +9,37 @@ export interface FieldFault {
   readonly message: string
 }
 
+/** Faults as they are found. Those beyond the shown are only counted, so that a body full of them costs little. */
+export interface Faults {
+  /** `message` is asked for only where it will be shown. */
+  add(path: string, message: string | (() => string)): void
+  /** Fails validation_failed where there is one. */
+  raise(): void
+}
+
 const SHOWN = 20
 const LONGEST_PATH = 80
 
-/** The validation_failed of these faults, of which there is at least one. */
-export function invalidFields(faults: readonly FieldFault[]): Error {
+/** None so far. */
+export function createFaults(): Faults {
+  const found: FieldFault[] = []
+  let count = 0
+  return {
+    add(path, message) {
+      count += 1
+      if (found.length < SHOWN) found.push({ path, message: typeof message === 'string' ? message : message() })
+    },
+    raise() {
+      if (count > 0) throw invalidFields(found, count)
+    },
+  }
+}
+
+/** The validation_failed of these faults, of which there is at least one. `count` is how many there are in all. */
+export function invalidFields(faults: readonly FieldFault[], count = faults.length): Error {
   const fields = faults.slice(0, SHOWN).map(({ path, message }) => ({ path: shownName(path), message }))
   const first = fields[0]!
-  const more = faults.length - 1
+  const more = count - 1
   const others = more === 0 ? '' : `, and ${more} more ${more === 1 ? 'fault' : 'faults'}`
   return fail('validation_failed', `${first.path === '' ? 'the body' : first.path} ${first.message}${others}`, {
     details: { fields },

@@ -3,6 +3,7 @@ import { timestamp } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { NextId } from '../core/ids.ts'
 import type { StoredValue } from '../core/predicate.ts'
+import type { JsonField } from '../meta/records.ts'
 import type { FieldType, Reference } from '../schema/field-type.ts'
 import { typeOf } from '../schema/fields.ts'
 import type { Field, Schema } from '../schema/model.ts'
@@ -45,6 +46,8 @@ export interface Form {
   /** Those of the shown whose values look otherwise than they are stored. */
   readonly converted: readonly FormField[]
   readonly files: readonly FileField[]
+  /** The shown as the database can put them into JSON; null where it cannot. */
+  readonly json: readonly JsonField[] | null
 }
 
 export type Forms = ReadonlyMap<string, Form>
@@ -62,8 +65,11 @@ export function createForms(schema: Pick<Schema, 'collections'>): Forms {
       visible: new Map(shown.map((field) => [field.name, field])),
       shown,
       blank: shown.length === all.length ? null : Object.fromEntries(shown.map(({ name }) => [name, null])),
-      converted: shown.filter(({ field, type }) => !isShownAsStored(field, type)),
+      converted: shown.filter((field) => jsonForm(field) !== 'value'),
       files: all.filter(isFileField),
+      json: shown.some(({ type }) => type.shownAs === 'bytes')
+        ? null
+        : shown.map((field) => ({ name: field.name, form: jsonForm(field) })),
     }
   })
   return new Map(forms.map((form) => [form.name, form]))
@@ -99,15 +105,9 @@ function formField(field: Field, column: ColumnSpec): FormField {
   }
 }
 
-/** Found by trying: `show` is all there is to know. The text is JSON, and neither trimmed nor in one case nor ASCII. */
-function isShownAsStored(field: Field, type: FieldType): boolean {
-  return [' "Aé" ', 1].every((value) => {
-    try {
-      return type.show(value, field) === value
-    } catch {
-      return false
-    }
-  })
+function jsonForm({ list, type }: FormField): JsonField['form'] {
+  if (list || type.shownAs === 'document') return 'document'
+  return type.shownAs === 'boolean' ? 'boolean' : 'value'
 }
 
 function isFileField(field: FormField): field is FileField {

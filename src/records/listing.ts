@@ -1,13 +1,13 @@
 // Lists: pages in a total order that hold only what the caller may read, and are never empty while more exist.
 import type { Call } from '../core/model.ts'
 import { every } from '../core/predicate.ts'
-import type { RecordQuery, RecordRow } from '../meta/records.ts'
+import type { RecordQuery, RecordRow, SortKey } from '../meta/records.ts'
 import { parseExpand, showExpanded } from './expand.ts'
-import { parseFilters, parseSearch } from './filters.ts'
+import { invalidQuery, parseFilters, parseSearch } from './filters.ts'
 import { type Form, requireForm } from './form.ts'
 import { type Desk, mayRead } from './lookup.ts'
-import type { RecordService } from './model.ts'
-import { parsePlace, parseSort, placeOf, writeCursor } from './paging.ts'
+import { JsonText, type RecordService } from './model.ts'
+import { type Place, parsePlace, parseSort, placeOf, writeCursor } from './paging.ts'
 
 const BATCH = 500
 
@@ -21,7 +21,7 @@ export function createListing(desk: Desk): RecordService['list'] {
     const { limit } = input
     const fields = parseExpand(form, input.expand)
     const sort = parseSort(form, input.sort)
-    const place = parsePlace(form, sort, input)
+    const place = await located(call, form, sort, parsePlace(form, sort, input))
     const asked = every(
       ...parseFilters(form, input.filters),
       ...(input.search === null ? [] : [parseSearch(form, input.search)]),
@@ -36,6 +36,16 @@ export function createListing(desk: Desk): RecordService['list'] {
       ...place,
     }
     const one = filter.kind === 'each'
+    const page =
+      one || fields.length > 0 || form.json === null ? null : await records.page({ ...query, limit }, form.json)
+    if (page !== null)
+      return {
+        docs: new JsonText(page.json),
+        limit,
+        offset: place.offset,
+        nextCursor: page.last === null ? null : writeCursor(sort, page.last),
+        total: input.total ? await records.count(query) : null,
+      }
     const found = one ? await collect(call, form, query) : await records.list(query)
     const total = input.total ? await (one ? countReadable(call, form, query) : records.count(query)) : null
     const more = found.length > limit
@@ -47,6 +57,21 @@ export function createListing(desk: Desk): RecordService['list'] {
       nextCursor: more ? writeCursor(sort, rows.at(-1)!.values) : null,
       total,
     }
+  }
+
+  /** The values of a place that was too long to carry: those that its record has by now. Fails invalid_query where it is gone, or not the
+   *  caller's to read, for then its place would tell what it holds. */
+  async function located(
+    call: Call,
+    form: Form,
+    sort: readonly SortKey[],
+    { offset, after, behind }: Place,
+  ): Promise<Pick<RecordQuery, 'offset' | 'after'>> {
+    if (behind === undefined) return { offset, after }
+    const row = await records.get(form.name, behind)
+    if (row === null || !mayRead(desk, call, form, row))
+      throw invalidQuery('cursor', 'stood behind a record that is gone: begin again')
+    return { offset, after: placeOf(sort, row.values) }
   }
 
   /** Reads on until `query.limit` readable records behind `query.offset` of them are found, or none are left. */

@@ -13,6 +13,14 @@ export class Expanded {
   }
 }
 
+/** Records that were never objects here: a JSON array of RecordViews. */
+export class JsonText {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 export interface RecordListInput {
   /** `field:op:value`, as received; all must hold. */
   readonly filters: readonly string[]
@@ -28,7 +36,8 @@ export interface RecordListInput {
 }
 
 export interface RecordList {
-  readonly docs: readonly RecordView[]
+  /** JSON where nothing has to be looked at on the way: no record asked one by one, nothing expanded. */
+  readonly docs: readonly RecordView[] | JsonText
   readonly limit: number
   readonly offset: number
   readonly nextCursor: string | null

@@ -8,6 +8,16 @@ import type { RecordListInput } from './model.ts'
 
 const MOST_KEYS = 5
 const FARTHEST = 1_000_000
+/** Characters. The head of a request takes 16 KiB, and other parameters stand in it, too. */
+const LONGEST_CURSOR = 2048
+
+/** Where a page starts. */
+export interface Place {
+  readonly offset: number
+  readonly after: readonly StoredValue[] | null
+  /** Where the values of the place are too long to carry: the record that has them, by its primary value. */
+  readonly behind?: StoredValue
+}
 
 /** `a,-b` as a total order: it ends with the primary field. Null is by the primary field. Fails invalid_query. */
 export function parseSort(form: Form, text: string | null): readonly SortKey[] {
@@ -34,19 +44,22 @@ export function parsePlace(
   form: Form,
   sort: readonly SortKey[],
   { offset, cursor }: Pick<RecordListInput, 'offset' | 'cursor'>,
-): { readonly offset: number; readonly after: readonly StoredValue[] | null } {
+): Place {
   if (cursor === null) {
     if (offset !== null && offset > FARTHEST)
       throw invalidQuery('offset', `is beyond ${FARTHEST}: follow next_cursor instead`)
     return { offset: offset ?? 0, after: null }
   }
   if (offset !== null) throw invalidQuery('cursor', 'cannot be given together with offset')
-  return { offset: 0, after: readCursor(form, sort, cursor) }
+  return { offset: 0, ...readCursor(form, sort, cursor) }
 }
 
 /** The place behind a row, as clients carry it. */
 export function writeCursor(sort: readonly SortKey[], values: RecordValues): string {
-  return Buffer.from(JSON.stringify([orderOf(sort), placeOf(sort, values)])).toString('base64url')
+  const order = orderOf(sort)
+  const place = placeOf(sort, values)
+  const cursor = encoded([order, place])
+  return cursor.length > LONGEST_CURSOR ? encoded([order, place.at(-1)]) : cursor
 }
 
 /** The place behind a row, as the database wants it. */
@@ -54,7 +67,7 @@ export function placeOf(sort: readonly SortKey[], values: RecordValues): readonl
   return sort.map(({ field }) => values[field] ?? null)
 }
 
-function readCursor(form: Form, sort: readonly SortKey[], cursor: string): readonly StoredValue[] {
+function readCursor(form: Form, sort: readonly SortKey[], cursor: string): Pick<Place, 'after' | 'behind'> {
   const bad = invalidQuery('cursor', 'is not one that this list gave out')
   let parsed: unknown
   try {
@@ -64,10 +77,19 @@ function readCursor(form: Form, sort: readonly SortKey[], cursor: string): reado
   }
   if (!Array.isArray(parsed) || parsed.length !== 2) throw bad
   const [order, values] = parsed as [unknown, unknown]
-  if (order !== orderOf(sort) || !Array.isArray(values) || values.length !== sort.length) throw bad
+  if (order !== orderOf(sort)) throw bad
+  if (!Array.isArray(values)) {
+    if (!fits(form, form.primary.name, values)) throw bad
+    return { after: null, behind: values as StoredValue }
+  }
+  if (values.length !== sort.length) throw bad
   const fit = sort.every(({ field }, i) => fits(form, field, values[i]))
   if (!fit) throw bad
-  return values as StoredValue[]
+  return { after: values as StoredValue[] }
+}
+
+function encoded(parts: readonly unknown[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url')
 }
 
 function fits(form: Form, name: string, value: unknown): boolean {

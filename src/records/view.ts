@@ -1,6 +1,7 @@
 // From stored rows to what clients and what rules see.
 import type { RuleDoc } from '../access/record-access.ts'
 import type { RecordValues } from '../meta/records.ts'
+import type { Edits } from './body.ts'
 import type { Form } from './form.ts'
 
 /** A record on its way out: `expand` still puts things in the place of ids. */
@@ -16,6 +17,12 @@ export function showRecord(form: Form, values: RecordValues): Shown {
     if (value !== null && value !== undefined) shown[name] = type.show(value, field)
   }
   return shown
+}
+
+/** What somebody sees of a record that they may change and not read: its primary field, and what they gave. */
+export function showGiven(form: Form, shown: Shown, edits: Edits): Shown {
+  const given = form.shown.filter((field) => field === form.primary || edits.get(field)?.kind === 'set')
+  return Object.fromEntries(given.map(({ name }) => [name, shown[name]]))
 }
 
 /** The record as rules see it, internal fields too. */

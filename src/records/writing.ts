@@ -11,9 +11,11 @@ import { parseExpand, showExpanded } from './expand.ts'
 import { type Form, type Moment, requireForm } from './form.ts'
 import { withoutSecrets } from './in-use.ts'
 import { createLines } from './lines.ts'
-import { addressed, type Desk, findRecord, requireRecord } from './lookup.ts'
+import { addressed, type Desk, findRecord, mayRead, requireRecord } from './lookup.ts'
 import type { RecordService } from './model.ts'
+import { withoutInternal } from './taken.ts'
 import { changedValues, newValues, requireFittingLists } from './values.ts'
+import { showGiven } from './view.ts'
 
 /** Against other processes that change the same record meanwhile. */
 const ATTEMPTS = 10
@@ -43,12 +45,15 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
     observer.event('step', { point: operation === 'delete' ? 'record_removed' : 'record_written' })
     observer.event('record', { collection: form.name, operation })
     await Promise.all(
-      condemned.map((file) =>
-        desk.reclaim(file).catch((error: unknown) => {
+      condemned.map(async (file) => {
+        try {
+          await desk.reclaim(file)
+          observer.event('step', { point: 'cascaded', id: file.id })
+        } catch (error) {
           // The tombstone stands, so the sweep will come back for the bytes.
           observer.event('storage_error', { backend: file.backend, operation: 'reclaim', id: file.id, error })
-        }),
-      ),
+        }
+      }),
     )
   }
 
@@ -60,7 +65,9 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
       const values = newValues(form, readNew(form, body), at)
       requireRecord(desk, call, form, 'create', values)
       await requireAttachable(desk, call, form, values, null)
-      const { row, condemned } = await records.insert(form.name, values, timestamp(at.now))
+      const { row, condemned } = await records.insert(form.name, values, timestamp(at.now)).catch((error: unknown) => {
+        throw withoutInternal(form, error)
+      })
       await written(form, 'create', condemned)
       return (await showExpanded(desk, call, form, fields, [row]))[0]!
     },
@@ -79,9 +86,12 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
         requireFittingLists(changes, edits)
         await requireAttachable(desk, call, form, changes, old.values)
         return records.update(form.name, primary, old.version, changes, timestamp(at.now))
+      }).catch((error: unknown) => {
+        throw withoutInternal(form, error)
       })
       if (result.condemned !== null) await written(form, 'update', result.condemned)
-      return (await showExpanded(desk, call, form, fields, [result.row]))[0]!
+      const shown = (await showExpanded(desk, call, form, fields, [result.row]))[0]!
+      return mayRead(desk, call, form, result.row) ? shown : showGiven(form, shown, edits)
     },
 
     async remove(call, collection, id) {

@@ -12,7 +12,10 @@ function isJson(value: unknown, depth: number): boolean {
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || value === null)
     return typeof value === 'string' || typeof value === 'boolean' || value === null
-  return Object.values(value).every((each) => isJson(each, depth + 1))
+  if (Array.isArray(value)) return value.every((each) => isJson(each, depth + 1))
+  // No list of the values: a body may hold hundreds of thousands of objects.
+  for (const key in value) if (Object.hasOwn(value, key) && !isJson(Reflect.get(value, key), depth + 1)) return false
+  return true
 }
 
 /** Any JSON value. A key such as `__proto__` is a key like others. */
@@ -23,6 +26,7 @@ export const json = fieldType({
   column: 'TEXT',
   check: (value) =>
     isJson(value, 0) ? fits(JSON.stringify(value)) : unfit(`must be a JSON value of at most ${MAX_DEPTH} levels`),
+  shownAs: 'document',
   show: (value) => JSON.parse(value as string),
   operand: notFiltered,
   operators: () => [],
@@ -50,6 +54,7 @@ export const blob = fieldType({
     const fault = lengthFault(bytes.length, minLength, maxLength, 'byte')
     return fault === null ? fits(value) : unfit(fault)
   },
+  shownAs: 'bytes',
   show: (value) => value,
   operand: notFiltered,
   operators: () => [],

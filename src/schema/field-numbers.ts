@@ -84,6 +84,7 @@ export const bool = fieldType({
   comparable: true,
   column: 'INTEGER',
   check: (value) => (typeof value === 'boolean' ? fits(Number(value)) : unfit('must be true or false')),
+  shownAs: 'boolean',
   show: (value) => value === 1,
   operand: (text) =>
     text === 'true' || text === 'false' ? fits(text === 'true' ? 1 : 0) : unfit('must be true or false'),

@@ -71,6 +71,9 @@ export interface FieldType<K extends Keys = Keys> {
   readonly serverOnly?: true
   /** A client's JSON value → what is stored. References are only checked for their form. */
   check(value: unknown, field: Field): Checked
+  /** How `show` changes what is stored, where it does: 0 and 1 to false and true, JSON text to what it says (so do all lists), bytes by more
+   *  than the database can do. */
+  readonly shownAs?: 'boolean' | 'document' | 'bytes'
   /** What is stored → the JSON value of the contract. */
   show(value: StoredValue, field: Field): unknown
   /** What is stored → what rules see: int as BigInt, timestamp as Date; default as `show`. */

@@ -493,14 +493,10 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
           state: 'deleting',
           updatedAt: at(1),
         })
-        expect(await store.condemn('docs', file.id, at(2), false)).toEqual({
-          ...file,
-          state: 'deleting',
-          updatedAt: at(1),
-        })
         expect(await usageOf('bucket:docs')).toEqual({ used: 100, reserved: 0, files: 1 })
-        await store.restore('docs', file.id, at(3))
+        expect(await store.restore('docs', file.id, at(1), at(3))).toBe(true)
         expect(await store.file('docs', file.id)).toEqual({ ...file, updatedAt: at(3) })
+        expect(await store.restore('docs', file.id, at(3), at(3))).toBe(false)
         await store.bury('docs', file.id)
         expect(await store.file('docs', file.id)).not.toBeNull()
         await store.condemn('docs', file.id, at(4), false)
@@ -509,7 +505,20 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 0, files: 0 })
         expect(await usageOf('owner:ann')).toEqual({ used: 0, reserved: 0, files: 0 })
         expect(await store.condemn('docs', file.id, at(5), false)).toBeNull()
-        await store.restore('docs', file.id, at(5))
+        expect(await store.restore('docs', file.id, at(4), at(5))).toBe(false)
+      })
+
+      it('a tombstone that was condemned again is restored by nobody, whatever the clocks say', async () => {
+        for (const again of [0, 1, 2]) {
+          const file = await put()
+          await store.condemn('docs', file.id, at(1), false)
+          const touched = await store.condemn('docs', file.id, at(again), again === 2)
+          expect(touched).toEqual({ ...file, state: 'deleting', updatedAt: touched!.updatedAt })
+          expect(touched!.updatedAt > at(1) && touched!.updatedAt > at(again)).toBe(true)
+          expect(await store.restore('docs', file.id, at(1), at(3))).toBe(false)
+          expect(await store.restore('docs', file.id, at(again), at(3))).toBe(false)
+          expect(await store.file('docs', file.id)).toEqual(touched)
+        }
       })
 
       it('an id is only found in its own bucket', async () => {

@@ -372,7 +372,7 @@ export function recordStoreContract(name: string, open: (tables: readonly TableS
         const x = await file()
         await addPost('p', { cover: x })
         await store.condemn('docs', x, at(1), false)
-        await store.restore('docs', x, at(1))
+        expect(await store.restore('docs', x, at(1), at(2))).toBe(true)
         expect(await records.references(x, 10)).toHaveLength(1)
         expect(await records.get('posts', 'p')).toMatchObject({ version: 1, values: { cover: x } })
       })
@@ -397,8 +397,8 @@ export function recordStoreContract(name: string, open: (tables: readonly TableS
       })
 
       it('of a deletion: cascade goes along with its files, set_null is emptied, all at once', async () => {
-        const [x, y, z] = [await file(), await file(), await file()]
-        await addUser(1, { portrait: x })
+        const [x, y, z, kept] = [await file(), await file(), await file(), await file()]
+        await addUser(1, { portrait: x, passport: kept })
         await addPost('a', { author: 1, cover: y })
         await addPost('b', { author: 1, gallery: JSON.stringify([y, z]) })
         await addPost('c', { editor: 1, banner: z })
@@ -406,6 +406,8 @@ export function recordStoreContract(name: string, open: (tables: readonly TableS
         expect(await found()).toEqual(['c'])
         expect(await records.get('posts', 'c')).toMatchObject({ version: 2, values: { editor: null, banner: z } })
         expect(await Promise.all([x, y, z].map(stateOf))).toEqual(['deleting', 'deleting', 'ready'])
+        expect(await stateOf(kept)).toBe('ready')
+        expect(await records.references(kept, 9)).toEqual([])
         await sound()
       })
 
@@ -559,6 +561,15 @@ export function recordStoreContract(name: string, open: (tables: readonly TableS
       ])('filter by %s', async (_, where, expected) => {
         expect((await found({ where })).join('')).toBe(expected)
         expect(await records.count(ask({ where, limit: 1, offset: 3 }))).toBe(expected.length)
+      })
+
+      it('a text of any length is found in a longer one', async () => {
+        const title = `${'a%_'.repeat(40_000)}.`
+        await records.insert('posts', post({ id: 'long', title }), at(0))
+        expect(await found({ where: is('title', 'contains', title.toUpperCase()) })).toEqual(['long'])
+        expect(await found({ where: is('title', 'contains', 'A%_A') })).toEqual(['long'])
+        expect(await found({ where: is('title', 'contains', `${title}.`) })).toEqual([])
+        await records.remove('posts', 'long', 1, at(1))
       })
 
       it('bytes are not compared', async () => {

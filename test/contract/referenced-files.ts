@@ -189,7 +189,7 @@ export function referencedFilesContract(name: string, open: () => Promise<Fixtur
         const before = (await note('n1', { cover: file.id, papers: JSON.stringify([other.id, file.id]) })).row
         await store.condemn('docs', file.id, at(1), false)
         expect(await read('n1')).toEqual(before)
-        await store.restore('docs', file.id, at(2))
+        await store.restore('docs', file.id, at(1), at(2))
         expect(await read('n1')).toEqual(before)
         expect((await store.records.references(file.id, 9)).map(({ field }) => field)).toEqual(['cover', 'papers'])
         await store.condemn('docs', file.id, at(3), false)

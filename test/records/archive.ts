@@ -21,7 +21,7 @@ import { applyMigrations, openSqlite } from '../../src/meta/sqlite/open.ts'
 import { createIndexSql, createTableSql } from '../../src/meta/sqlite/table-sql.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
 import type { EventName } from '../../src/observe/observer.ts'
-import type { RecordListInput } from '../../src/records/model.ts'
+import { JsonText, type RecordListInput, type RecordService, type RecordView } from '../../src/records/model.ts'
 import { createRecordService } from '../../src/records/service.ts'
 import { tablesOf } from '../../src/schema/tables.ts'
 import { SCHEMA, schemaOf } from './collections.ts'
@@ -75,8 +75,18 @@ export async function openArchive(
   const files = createFileService(deps)
   const queries: string[] = []
   const counted = counting(options.meddle?.(meta) ?? meta, queries)
-  const service = (): ReturnType<typeof createRecordService> =>
-    createRecordService({ ...deps, meta: counted, records: recordAccess, reclaim: createReclaim(deps) })
+  const service = () => {
+    const records = createRecordService({ ...deps, meta: counted, records: recordAccess, reclaim: createReclaim(deps) })
+    return {
+      ...records,
+      /** Pages that came as JSON text are parsed, so that tests see records either way. */
+      async list(...asked: Parameters<RecordService['list']>) {
+        const page = await records.list(...asked)
+        const { docs } = page
+        return { ...page, docs: docs instanceof JsonText ? (JSON.parse(docs.text) as RecordView[]) : docs }
+      },
+    }
+  }
 
   return {
     /** SQL beside the service. */

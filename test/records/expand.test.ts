@@ -60,7 +60,7 @@ describe('expand', () => {
     ] as const) {
       archive.queries.length = 0
       await list(alice, expand)
-      expect(archive.queries).toEqual(['records.list', ...queries])
+      expect(archive.queries).toEqual([expand === null ? 'records.page' : 'records.list', ...queries])
     }
   })
 

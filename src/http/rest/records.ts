@@ -1,12 +1,12 @@
 // Records of the declared collections, and who refers to a file.
 import * as z from 'zod'
 import { type ErrorCode, fail } from '../../core/errors.ts'
-import type { RecordService } from '../../records/model.ts'
+import { JsonText, type RecordService } from '../../records/model.ts'
 import type { JsonSchema } from '../../schema/field-type.ts'
 import type { Collection, Schema } from '../../schema/model.ts'
 import { createSchema, recordSchema, schemaName, updateSchema } from '../../schema/record-shape.ts'
 import { primaryOf } from '../../schema/resolve.ts'
-import { empty, json, type Method, type Route, route } from '../route.ts'
+import { empty, json, jsonText, type Method, type Route, route } from '../route.ts'
 import { FILE, ACCESS as FILE_ACCESS } from './files.ts'
 import { PAGE } from './page.ts'
 import { viewRecord, viewRecords } from './record-view.ts'
@@ -102,13 +102,10 @@ function collectionRoutes(collection: Collection, records: RecordService): reado
           expand,
           total: query.total === 'true',
         })
-        return json(200, {
-          docs: viewRecords(page.docs, expand),
-          limit: page.limit,
-          offset: page.offset,
-          next_cursor: page.nextCursor,
-          ...(page.total === null ? {} : { total: page.total }),
-        })
+        const { docs, limit, offset, nextCursor, total } = page
+        const rest = { limit, offset, next_cursor: nextCursor, ...(total === null ? {} : { total }) }
+        if (docs instanceof JsonText) return jsonText(200, `{"docs":${docs.text},${JSON.stringify(rest).slice(1)}`)
+        return json(200, { docs: viewRecords(docs, expand), ...rest })
       },
     }),
     route({

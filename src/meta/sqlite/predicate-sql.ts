@@ -79,12 +79,13 @@ function inSql(name: string, column: ColumnSpec, list: readonly StoredValue[], v
 
 function textSql(name: string, op: 'contains' | 'like', value: StoredValue, values: Bound[]): string {
   if (typeof value !== 'string') return 'NULL'
-  if (op === 'contains') {
-    // LIKE would end at a NUL and refuse a long text.
-    values.push(value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()))
-    return `instr(lower(${name}), ?) > 0`
+  const pattern = op === 'like' ? value : `%${value.replace(/[\\%_]/g, '\\$&')}%`
+  if (!pattern.includes('\0') && Buffer.byteLength(pattern) <= LONGEST_PATTERN) {
+    values.push(pattern)
+    return op === 'like' ? `${name} LIKE ?` : `${name} LIKE ? ESCAPE '\\'`
   }
-  if (value.includes('\0') || Buffer.byteLength(value) > LONGEST_PATTERN) return 'NULL'
-  values.push(value)
-  return `${name} LIKE ?`
+  if (op === 'like') return 'NULL'
+  // Slower, but without a limit.
+  values.push(value.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()))
+  return `instr(lower(${name}), ?) > 0`
 }

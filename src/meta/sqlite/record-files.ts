@@ -4,12 +4,13 @@ import { fail } from '../../core/errors.ts'
 import type { FileRow } from '../../core/model.ts'
 import type { FileColumn } from './record-table.ts'
 import type { References } from './references.ts'
-import { fileRow, isOver, SELECT_FILE, type StoredFile } from './rows.ts'
+import { fileRow, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
 
 export interface RecordFiles {
   /** The file now belongs to a record: it is staged no longer. Fails file_reference_invalid, in the same words whatever is wrong. */
   claim(fileId: string, column: FileColumn, now: string): void
-  /** Turns those into tombstones that no record names, and returns them. One that is a tombstone already is its maker's affair. */
+  /** Turns those into tombstones that no record names, and returns them. One that is a tombstone already is its maker's affair, but for
+   *  bringing it back. */
   condemn(fileIds: Iterable<string>, now: string): readonly FileRow[]
 }
 
@@ -32,8 +33,9 @@ export function createRecordFiles(db: Database, references: References): RecordF
       for (const id of new Set(fileIds)) {
         if (references.isWanted(id)) continue
         const row = find.get(id)
-        if (row?.state !== 'ready') continue
-        turn.run(now, id)
+        if (!row) continue
+        turn.run(row.state === 'ready' ? now : touchedAt(row, now), id)
+        if (row.state !== 'ready') continue
         condemned.push(fileRow({ ...row, state: 'deleting', updated_at: now }))
       }
       return condemned

@@ -22,8 +22,12 @@ interface Mark extends SortKey {
 type Term = (values: Bound[]) => string
 
 /** The rows of the page are those of the first statement, then of the second, and so on until there are enough. With an offset there is one
- *  statement; with a position after which nothing can come there is none. Fails internal for what the collection does not have. */
-export function pageStatements(query: RecordQuery, table: RecordTable): readonly PageStatement[] {
+ *  statement; with a position after which nothing can come there is none. `selection` is what of each row. Fails internal for what the collection does not have. */
+export function pageStatements(
+  query: RecordQuery,
+  table: RecordTable,
+  selection: string = table.selection,
+): readonly PageStatement[] {
   const terms = termsOf(query.where, table)
   const keys = sortOf(query, table, terms)
   const order = keys.map(({ field, descending }) => `${quote(field)}${descending ? ' DESC' : ''}`).join(', ')
@@ -39,7 +43,7 @@ export function pageStatements(query: RecordQuery, table: RecordTable): readonly
     if (segment !== null) conditions.push(segment(values))
     const where = conditions.length === 0 ? '' : ` WHERE ${joined(conditions, 'AND')}`
     const sorted = order === '' ? '' : ` ORDER BY ${order}`
-    return { sql: `SELECT ${table.selection} FROM ${table.sql}${where}${sorted} LIMIT ? OFFSET ?`, values }
+    return { sql: `SELECT ${selection} FROM ${table.sql}${where}${sorted} LIMIT ? OFFSET ?`, values }
   })
 }
 

@@ -1,6 +1,6 @@
 // The contract of records, verb by verb: which thread does it.
 import type { Database } from 'better-sqlite3'
-import type { RecordStore } from '../records.ts'
+import type { RecordQuery, RecordStore } from '../records.ts'
 import { createRecordLists } from './record-lists.ts'
 import { isIndexed } from './record-order.ts'
 import { recordReads } from './record-reads.ts'
@@ -22,13 +22,14 @@ export function createRecordStore(
 ): RecordStore {
   const reads = recordReads(db, tables)
   const lists = createRecordLists(db, tables)
+  const isShort = (query: RecordQuery): Promise<boolean> =>
+    now(() => isIndexed(query, requireTable(tables, query.collection)))
   return {
     get: (collection, id) => now(() => reads.get(collection, id)),
     many: (collection, ids) => now(() => reads.many(collection, ids)),
-    async list(query) {
-      const isShort = await now(() => isIndexed(query, requireTable(tables, query.collection)))
-      return isShort ? now(() => lists.list(query)) : scanner.call('listRecords', query)
-    },
+    list: async (query) => ((await isShort(query)) ? now(() => lists.list(query)) : scanner.call('listRecords', query)),
+    page: async (query, fields) =>
+      (await isShort(query)) ? now(() => lists.page(query, fields)) : scanner.call('pageRecords', query, fields),
     count: (query) => scanner.call('countRecords', query),
     insert: (collection, values, time) => writer.call('insertRecord', collection, values, time),
     update: (collection, id, ifVersion, changes, time) =>

@@ -17,7 +17,7 @@ export interface References {
   /** Fails file_in_use, details {collection, record_id, field} of the first, when a field with on_file_delete: restrict names the file. */
   requireUnrestricted(fileId: string): void
   /** Takes the file out of every field that names it: null, or without the element. Those records rise by a version. */
-  release(fileId: string, now: string): void
+  release(fileId: string): void
   /** Whether any record names the file, also one of a collection that is declared no longer. */
   isWanted(fileId: string): boolean
   add(fileId: string, collection: string, recordId: string, field: string): void

@@ -1,4 +1,5 @@
 // Rows as they are stored and rows as the other rooms know them. Mapped by hand: this runs for every file of every list.
+import { timestamp } from '../../core/clock.ts'
 import type {
   BlobKey,
   CodecUse,
@@ -144,6 +145,11 @@ export function uploadRow(row: StoredUpload): UploadRow {
 /** Whether a file's time is over: it has expired, or no record has named it while it was staged. */
 export function isOver(row: Pick<StoredFile, 'expires_at' | 'staged_until'>, now: string): boolean {
   return (row.expires_at !== null && row.expires_at <= now) || (row.staged_until !== null && row.staged_until <= now)
+}
+
+/** When a tombstone was touched last, now that one more wants its file gone: later than it was, and no time that anybody remembers. */
+export function touchedAt(row: Pick<StoredFile, 'updated_at'>, now: string): string {
+  return timestamp(Math.max(Date.parse(row.updated_at), Date.parse(now)) + 1)
 }
 
 function metadata(text: string): Metadata {

@@ -1,7 +1,7 @@
 // The scanner thread: reads that may have to look at every row, kept away from the event loop. Started when first asked for.
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'better-sqlite3'
-import type { RecordQuery } from '../records.ts'
+import type { JsonField, RecordQuery } from '../records.ts'
 import type { FileQuery } from '../store.ts'
 import { type Desk, perform, serve } from './calls.ts'
 import { connect, readBack, settingFaults } from './connection.ts'
@@ -23,6 +23,7 @@ function scannerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     list: (query: FileQuery) => lists.list(query),
     count: (query: FileQuery) => lists.count(query),
     listRecords: (query: RecordQuery) => records.list(query),
+    pageRecords: (query: RecordQuery, fields: readonly JsonField[]) => records.page(query, fields),
     countRecords: (query: RecordQuery) => records.count(query),
     findReferenceFaults: (limit: number) => findReferenceFaults(db, tables, limit),
     drift: () => findDrift(db, false),

@@ -1,5 +1,6 @@
 // Whether a field may become what the schema says now: only if every record that is there would still be one.
 
+import { printable } from '../../core/problem.ts'
 import type { FieldType } from '../../schema/field-type.ts'
 import { FIELD_TYPES } from '../../schema/fields.ts'
 import type { Collection } from '../../schema/model.ts'
@@ -25,7 +26,7 @@ export function checkChange(
       {
         ...place,
         message: `${path} is stored as ${old.column} and would have to be ${column.type} (${old.type} → ${field.type})`,
-        hint: 'Declare it under another name, convert the values by a migration with sql, and drop the old field.',
+        hint: convertHint(look, collection.name, column),
       },
     ]
   }
@@ -105,7 +106,7 @@ export function describeChange(old: FieldDefinition, now: FieldDefinition): stri
     const [from, to] = [written(before.get(key)), written(after.get(key))]
     return from === to ? [] : [`${key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)} ${from} → ${to}`]
   })
-  return changed.length === 0 ? 'what it points at' : changed.join(', ')
+  return changed.length === 0 ? 'what it points at' : printable(changed.join(', '))
 }
 
 function checkChoices(
@@ -158,13 +159,32 @@ function checkPointing(
 }
 
 function setHint(look: Look, path: string, table: string, column: string): string {
-  const hint = migrationHint(
+  return migrationHint(
     look,
-    `to set the values`,
+    'to set the values',
     `set_${path.replace('.', '_')}`,
     `sql: UPDATE ${quote(table)} SET ${quote(column)} = … WHERE …`,
   )
-  return hint
+}
+
+function convertHint(look: Look, collection: string, { name, type }: ColumnSpec): string {
+  const [table, old] = [quote(collection), `${name}_old`]
+  const give = migrationHint(
+    look,
+    'To give the values up',
+    `drop_${name}`,
+    `drop_field: {collection: ${collection}, field: ${name}}`,
+  )
+  const convert = migrationHint(
+    look,
+    'To convert them',
+    `convert_${name}`,
+    `rename_field: {collection: ${collection}, from: ${name}, to: ${old}}`,
+    `sql: ALTER TABLE ${table} ADD COLUMN ${quote(name)} ${type}`,
+    `sql: UPDATE ${table} SET ${quote(name)} = CAST(${quote(old)} AS ${type})`,
+    `drop_field: {collection: ${collection}, field: ${old}}`,
+  )
+  return `${give}\n${convert}`
 }
 
 function written(value: unknown): string {

@@ -1,4 +1,5 @@
 // The fields of a collection that was applied before: new ones, changed ones, and those that are no longer declared.
+import { printable } from '../../core/problem.ts'
 import { FIELD_TYPES } from '../../schema/fields.ts'
 import type { Collection } from '../../schema/model.ts'
 import { type ColumnSpec, tableOf } from '../../schema/tables.ts'
@@ -105,7 +106,7 @@ function addField(look: Look, collection: Collection, column: ColumnSpec, findin
     ...place,
     kind: 'add_field',
     sql: `ALTER TABLE ${quote(collection.name)} ADD COLUMN ${columnSql(column)}${defaultSql(fill)}`,
-    description: `add ${path} (${column.type}${defaultSql(fill)})`,
+    description: printable(`add ${path} (${column.type}${defaultSql(fill)})`),
     ...(fill?.kind === 'id' && {
       also: (db) => fillNulls(db, collection.name, column.name, fill, look.nextId),
     }),

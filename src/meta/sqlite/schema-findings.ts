@@ -1,6 +1,7 @@
 // What a comparison of schema and database gathers: steps, refusals, and the way out of each.
 import type { Database } from 'better-sqlite3'
 import type { NextId } from '../../core/ids.ts'
+import { printable } from '../../core/problem.ts'
 import type { Schema } from '../../schema/model.ts'
 import type { PlanRefusal, PlanStep } from '../schema-plan.ts'
 import type { Definitions } from './schema-definition.ts'
@@ -27,6 +28,9 @@ export interface Findings {
   readonly refusals: PlanRefusal[]
 }
 
+/** A primary value may be any text. */
+const LONGEST = 60
+
 /** `3 records` */
 export function records(count: number): string {
   return count === 1 ? '1 record' : `${count} records`
@@ -39,7 +43,8 @@ export function verb(count: number, plural: string, singular: string): string {
 
 /** ` (ids: 1, 2)`, with an ellipsis where there are more. */
 export function named(ids: readonly string[], count: number): string {
-  return ids.length === 0 ? '' : ` (ids: ${ids.join(', ')}${count > ids.length ? ', …' : ''})`
+  const shown = ids.map((id) => printable(id.length > LONGEST ? `${id.slice(0, LONGEST)}…` : id))
+  return ids.length === 0 ? '' : ` (ids: ${shown.join(', ')}${count > ids.length ? ', …' : ''})`
 }
 
 /** The migration file to write, as lines to copy. */

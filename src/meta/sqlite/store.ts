@@ -63,9 +63,7 @@ export function createStore(
     holders: () => now(() => reads.holders()),
     wanted: (holder) => now(() => reads.wanted(holder)),
     condemn: (bucket, id, time, force) => writer.call('condemn', bucket, id, time, force),
-    async restore(bucket, id, time) {
-      await writer.call('restore', bucket, id, time)
-    },
+    restore: (bucket, id, condemnedAt, time) => writer.call('restore', bucket, id, condemnedAt, time),
     async bury(bucket, id) {
       await writer.call('bury', bucket, id)
     },

@@ -148,7 +148,21 @@ describe('sql', () => {
     expect(shop.column('SELECT slug FROM posts ORDER BY id')).toEqual(['a-b', 'none'])
   })
 
-  it('converts a column to another type', async () => {
+  it('converts a column to another type, by the very lines of the hint', async () => {
+    await shop.apply({ posts: { n: 'type: string, index: true' } })
+    shop.insert('posts', { id: uuid(1), n: '12' })
+    const after = { posts: { n: 'type: int, index: true' } }
+    const { refusals } = await shop.plan(after)
+    const [, name, text] = /write migrations\/(0001_convert_n)\.yml .*\n([\s\S]*)$/.exec(refusals[0]!.hint)!
+    const steps = text!.split('\n').flatMap((line) => (line.startsWith('    - ') ? [line.slice(6)] : []))
+    expect(steps).toHaveLength(4)
+    shop.migration(name!, ...steps)
+    await shop.apply(after)
+    expect(shop.column('SELECT n FROM posts')).toEqual([12])
+    await shop.require(after)
+  })
+
+  it('may drop an index of ours, so that it can change its column', async () => {
     await shop.apply({ posts: { n: 'type: string, index: true' } })
     shop.insert('posts', { id: uuid(1), n: '12' })
     shop.migration(
@@ -157,10 +171,9 @@ describe('sql', () => {
       'sql: ALTER TABLE posts ADD COLUMN m INTEGER; UPDATE posts SET m = CAST(n AS INTEGER)',
       'sql: ALTER TABLE posts DROP COLUMN n; ALTER TABLE posts RENAME COLUMN m TO n',
     )
-    const after = { posts: { n: 'type: int, index: true' } }
-    await shop.apply(after)
+    await shop.apply({ posts: { n: 'type: int, index: true' } })
     expect(shop.column('SELECT n FROM posts')).toEqual([12])
-    await shop.require(after)
+    await shop.require({ posts: { n: 'type: int, index: true' } })
   })
 
   it('rebuilds a table whose rows other tables refer to', async () => {

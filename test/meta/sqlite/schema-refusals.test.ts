@@ -131,7 +131,7 @@ const CASES: readonly Refused[] = [
     before: { posts: { n: 'type: int' } },
     after: { posts: { n: 'type: string' } },
     message: 'posts.n is stored as INTEGER and would have to be TEXT (int → string)',
-    hint: 'under another name',
+    hint: '- drop_field: {collection: posts, field: n}',
   },
   {
     name: 'a value that is no longer allowed and is held',
