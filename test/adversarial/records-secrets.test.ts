@@ -66,9 +66,10 @@ const unreadable: readonly Scenario[] = [
           { filter: 'text:like:%of B%' },
           { search: 'of B' },
           { search: 'of null' },
-          { offset: '1' },
         ]
         for (const query of oracles) expect(await idsOf(w, collection, query, w.a), JSON.stringify(query)).toEqual([])
+        const behind = await w.get(listing(collection, { offset: '1', total: 'true' }))
+        expect(behind.json()).toEqual({ docs: [], limit: 100, offset: 1, next_cursor: null, total: 1 })
         expect(await idsOf(w, collection, { filter: 'id:like:list-%' }, w.admin)).toHaveLength(3)
       }
       return []
@@ -161,8 +162,6 @@ const unreadable: readonly Scenario[] = [
       const answer = await w.send({ method: 'DELETE', path: at('notes', 'held') })
       expect(refusalOf(answer)).toMatchObject({ code: 'record_in_use', details: { record_id: post.id, field: 'note' } })
       await w.send({ method: 'DELETE', path: at('posts', post.id) })
-      await create(w.send, 'words', { id: 'holder' })
-      await create(w.send, 'words', { id: 'holds' })
       return answer
     },
     status: 409,

@@ -5,10 +5,15 @@ import { type Answer, type RequestOptions, request } from './http.ts'
 import { freePort } from './project.ts'
 import { pause, type TestServer } from './server.ts'
 
+/** Fields of `wide` besides its id. */
+export const WIDTH = 150
+
 /** `posts` as ADVERSARIAL.md has it (cover: file→pub cascade, docs: file[]→priv keep), with a cascade field into `meta`, whose files only
  *  their owner may delete · `notes`: read by their author, decided in the database · `diary`: the same, decided row by row ·
  *  `words`: named by texts, holding every kind of value and internal fields ·
- *  `once`: an internal field lets in one record · `counts`: named by whole numbers. */
+ *  `once`: an internal field lets in one record · `counts`: named by whole numbers ·
+ *  `box`: can be changed by all and read by nobody · `wide`: of many fields ·
+ *  `chests`: of bytes. */
 export const COLLECTIONS = `${BUCKETS}
 collections:
   posts:
@@ -41,8 +46,10 @@ collections:
       title: {type: string, nullable: true}
       body: {type: text, nullable: true}
       level: {type: int, nullable: true}
+      ratio: {type: float, nullable: true}
+      flag: {type: bool, nullable: true}
+      day: {type: timestamp, nullable: true}
       data: {type: json, nullable: true}
-      bytes: {type: blob, nullable: true}
       tags: {type: select, values: [a, b, c], max_select: 3, nullable: true}
       hidden: {type: string, internal: true, default: the hidden word, nullable: true}
       buddy: {type: relation, collection: words, internal: true, nullable: true}
@@ -59,6 +66,23 @@ collections:
       id: {type: int, primary: true}
       title: {type: string, nullable: true}
     rules: {create: "true", read: "true", update: "true", delete: "true"}
+  box:
+    fields:
+      id: {type: string, primary: true}
+      note: {type: string, nullable: true}
+      more: {type: string, default: what nobody sent}
+      file: {type: file, bucket: pub, nullable: true}
+    rules: {create: "true", update: "true"}
+  chests:
+    fields:
+      id: {type: string, primary: true}
+      bytes: {type: blob, nullable: true}
+    rules: {create: "true", read: "true"}
+  wide:
+    fields:
+      id: {type: string, primary: true}
+${Array.from({ length: WIDTH }, (_, i) => `      f${i}: {type: ${i % 2 === 0 ? 'string' : 'float'}, nullable: true}`).join('\n')}
+    rules: {create: "true", read: "true"}
 `
 
 /** `/api/collections/…`, both percent-encoded. */
