@@ -7,9 +7,12 @@ import type { Checked } from './field-type.ts'
 
 type Sanitize = typeof sanitizeHtml
 
-/** The parser's time grows with the square of both: beyond them a text of one megabyte could hold up the server for half a minute. */
+/** What makes the parser slow: without these bounds a text of one megabyte could hold up the server for half a minute. */
 const MAX_DEPTH = 100
-const MAX_OPENINGS = 20_000
+const MOST = new Map([
+  ['<', 5_000],
+  ['&', 50_000],
+])
 
 const OPTIONS: sanitizeHtml.IOptions = {
   allowedTags: [
@@ -51,8 +54,10 @@ const OPTIONS: sanitizeHtml.IOptions = {
 
 /** The HTML with what is not allowed taken out; of scripts, styles and form fields also what is in them. */
 export function cleanHtml(html: string): Checked {
-  if (html.split('<', MAX_OPENINGS + 2).length > MAX_OPENINGS + 1)
-    return unfit(`must hold "<" at most ${MAX_OPENINGS.toLocaleString('en')} times`)
+  for (const [sign, most] of MOST) {
+    if (html.split(sign, most + 2).length > most + 1)
+      return unfit(`must hold "${sign}" at most ${most.toLocaleString('en')} times`)
+  }
   let depth = 0
   const onOpenTag = () => {
     depth += 1
