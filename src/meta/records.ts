@@ -72,8 +72,9 @@ export interface RecordStore {
   /** Those of `ids` that exist, in any order, in one query. */
   many(collection: string, ids: readonly StoredValue[]): Promise<readonly RecordRow[]>
   list(query: RecordQuery): Promise<readonly RecordRow[]>
-  /** The same page with these fields only, as JSON the database makes: several times cheaper than rows. Null where only `list` can do it. */
-  page(query: RecordQuery, fields: readonly JsonField[]): Promise<RecordPage | null>
+  /** The same page with these fields only, as JSON the database makes: several times cheaper than rows. Those it is sorted by must be
+   *  among them. */
+  page(query: RecordQuery, fields: readonly JsonField[]): Promise<RecordPage>
   /** How many `list` would find in all; `after`, `offset` and `limit` are ignored. */
   count(query: RecordQuery): Promise<number>
 

@@ -36,9 +36,8 @@ export function createListing(desk: Desk): RecordService['list'] {
       ...place,
     }
     const one = filter.kind === 'each'
-    const page =
-      one || fields.length > 0 || form.json === null ? null : await records.page({ ...query, limit }, form.json)
-    if (page !== null)
+    if (!one && fields.length === 0 && form.json !== null) {
+      const page = await records.page({ ...query, limit }, form.json)
       return {
         docs: new JsonText(page.json),
         limit,
@@ -46,6 +45,7 @@ export function createListing(desk: Desk): RecordService['list'] {
         nextCursor: page.last === null ? null : writeCursor(sort, page.last),
         total: input.total ? await records.count(query) : null,
       }
+    }
     const found = one ? await collect(call, form, query) : await records.list(query)
     const total = input.total ? await (one ? countReadable(call, form, query) : records.count(query)) : null
     const more = found.length > limit

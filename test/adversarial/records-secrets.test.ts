@@ -2,6 +2,7 @@
 import { expect } from 'vitest'
 import { at, COLLECTIONS, create, listing, refusalOf } from '../support/records.ts'
 import { type Scenario, scenarios, type World } from '../support/scenario.ts'
+import { internal } from './records-internal.ts'
 
 type Query = Readonly<Record<string, string | readonly string[]>>
 
@@ -191,73 +192,6 @@ const unreadable: readonly Scenario[] = [
     absent: ['words of B', 'unique-B'],
     check: (answers) =>
       expect(answers.map((each) => refusalOf(each).details)).toEqual([{ fields: ['slug'] }, { fields: ['id'] }]),
-  },
-]
-
-const internal: readonly Scenario[] = [
-  {
-    title: 'K157 an internal field is not shown, by any verb or to an admin, and not found by search',
-    run: async (w) => {
-      const json = { id: 'internal', title: 'in sight' }
-      const path = at('words', 'internal')
-      const answers = [
-        await w.send({ method: 'POST', path: at('words'), json }),
-        await w.get(path),
-        await w.get(path, w.admin),
-        await w.send({ method: 'PATCH', path, json: { title: 'changed' } }),
-        await w.get(listing('words')),
-        await w.get(listing('words', { sort: 'title', limit: '1' }), w.admin),
-      ]
-      const found = await w.get(listing('words', { search: 'hidden word', total: 'true' }))
-      expect(found.json()).toMatchObject({ docs: [], total: 0 })
-      expect(w.server.query("SELECT hidden FROM words WHERE id = 'internal'")).toEqual([{ hidden: 'the hidden word' }])
-      return answers
-    },
-    status: [200, 201],
-    absent: ['hidden', 'buddy', 'secret_file'],
-  },
-  {
-    title: 'K157 an internal field is as unknown as one that does not exist: filter, sort, expand, create and change',
-    run: async (w) => {
-      const fields = ['hidden', 'buddy', 'secret_file', '_version']
-      const path = at('words', 'internal')
-      const ways = (field: string) => [
-        w.get(listing('words', { filter: `${field}:is_null` })),
-        w.get(listing('words', { filter: `${field}:eq:x` })),
-        w.get(listing('words', { sort: field })),
-        w.get(listing('words', { sort: `-${field}` })),
-        w.get(listing('words', { expand: field })),
-        w.get(`${path}?expand=${field}`),
-        w.send({ method: 'POST', path: at('words'), json: { id: 'x', [field]: null } }),
-        w.send({ method: 'PATCH', path, json: { [field]: 'x' } }),
-        w.send({ method: 'PATCH', path, json: { [`${field}+`]: ['x'] } }),
-      ]
-      const unknown = await Promise.all(ways('nowhere'))
-      const answers = await Promise.all(fields.map((field) => Promise.all(ways(field))))
-      answers.forEach((each, i) => {
-        each.forEach((answer, k) => {
-          const plain = answer.text.replaceAll(fields[i]!, 'nowhere')
-          const { request_id: _, ...refusal } = (JSON.parse(plain) as { error: Record<string, unknown> }).error
-          expect({ status: answer.status, ...refusal }).toEqual(refusalOf(unknown[k]!))
-        })
-      })
-      return answers.flat()
-    },
-    status: 400,
-  },
-  {
-    title: 'K157 an internal field that forbids a record is not named',
-    run: async (w) => {
-      await create(w.send, 'once', { id: 'first' })
-      return [
-        await w.send({ method: 'POST', path: at('once'), json: { id: 'second' } }),
-        await w.send({ method: 'POST', path: at('once'), json: { id: 'third' }, token: w.admin }),
-      ]
-    },
-    status: 409,
-    code: 'unique_violation',
-    absent: [/\bonly\b/, 'hidden'],
-    check: ([answer]) => expect(refusalOf(answer!).details).toEqual({ fields: [] }),
   },
 ]
 

@@ -1,8 +1,9 @@
-// Group K: what records do with files, and what gets to SQL. Each case of ADVERSARIAL.md, and the next one.
+// Group K: what records do with files. Each case of ADVERSARIAL.md, and the next one.
 import { expect } from 'vitest'
 import type { Answer } from '../support/http.ts'
 import { at, COLLECTIONS, create, listing, refusalOf } from '../support/records.ts'
 import { type Scenario, scenarios, type World } from '../support/scenario.ts'
+import { injections } from './records-injection.ts'
 
 const NOBODY = '01932f00-0000-7000-8000-00000000dead'
 const post = (w: World, json: unknown, token: string | null = w.a): Promise<Answer> =>
@@ -13,8 +14,6 @@ const remove = (w: World, path: string, token: string | null = w.a): Promise<Ans
   w.send({ method: 'DELETE', path, token })
 const statusOf = async (w: World, bucket: string, id: string): Promise<number> =>
   (await w.get(`/api/files/${bucket}/${id}`, w.admin)).status
-const total = async (w: World, collection: string): Promise<number> =>
-  (await w.get(listing(collection, { total: 'true', limit: '1' }), w.admin)).json<{ total: number }>().total
 
 const files: readonly Scenario[] = [
   {
@@ -73,6 +72,19 @@ const files: readonly Scenario[] = [
     check: (answers) => {
       for (const answer of answers) expect(answer.text).toMatch(/"path":"(cover|docs)"/)
     },
+  },
+  {
+    title: 'K152 an upload that is not finished is no file yet, though it has the id of one',
+    run: async (w) => {
+      const headers = { 'tus-resumable': '1.0.0', 'upload-length': '10', 'upload-metadata': `filename ${btoa('k152')}` }
+      const made = await w.send({ method: 'POST', path: '/api/files/pub/tus', headers })
+      const path = String(made.headers.location)
+      const answers = [await post(w, { cover: path.split('/').at(-1) }), await post(w, { cover: NOBODY })]
+      await w.send({ method: 'DELETE', path, headers: { 'tus-resumable': '1.0.0' } })
+      return answers
+    },
+    status: 400,
+    check: ([unfinished, unknown]) => expect(refusalOf(unfinished!)).toEqual(refusalOf(unknown!)),
   },
   {
     title: 'K152 a file that has expired is told like an unknown one',
@@ -189,133 +201,4 @@ const files: readonly Scenario[] = [
   },
 ]
 
-const SQL = [
-  `'); DROP TABLE posts; --`,
-  `" OR 1=1 --`,
-  `x'; DELETE FROM _alyx_files; --`,
-  `%' OR '%'='`,
-  '`id`',
-  '{{1+1}}',
-  '?1',
-  ':id',
-  '@a',
-  '$b',
-]
-
-const injections: readonly Scenario[] = [
-  {
-    title: 'K162 SQL in values is text',
-    run: (w) =>
-      Promise.all(
-        SQL.map(async (title) => {
-          const made = await post(w, { title })
-          const { id } = made.json<{ id: string }>()
-          const found = await w.get(listing('posts', { filter: `title:eq:${title}`, total: 'true' }))
-          expect(found.json(), title).toMatchObject({ docs: [{ id, title }], total: 1 })
-          return patch(w, id, { title: `${title}${title}` })
-        }),
-      ),
-    status: 200,
-  },
-  {
-    title: 'K162 SQL in names of collections and ids finds nothing',
-    run: (w) =>
-      Promise.all([
-        ...[
-          'posts"; DROP',
-          "posts'--",
-          'posts;',
-          'pragma_table_info',
-          '_alyx_files',
-          'posts/../words',
-          'POSTS',
-          'posts ',
-          'pub',
-        ].map((name) => w.get(at(name))),
-        ...["' OR '1'='1", '1 OR 1=1', '1;DROP TABLE posts', '*', '%', '_'].map((id) => w.get(at('posts', id))),
-      ]),
-    status: 404,
-    code: ['collection_not_found', 'record_not_found'],
-  },
-  {
-    title: 'K162 K156 K157 sort, filter and expand take fields of the collection, not SQL, paths or what is inside',
-    run: (w) =>
-      Promise.all([
-        ...[
-          'id desc, (select 1)',
-          'id;DROP TABLE posts',
-          'cover.checksum',
-          'rowid',
-          '_version',
-          '(select sql from _alyx_files)',
-        ].map((sort) => w.get(listing('posts', { sort }))),
-        ...[
-          'cover.checksum:eq:x',
-          'docs.metadata.secret:eq:x',
-          'pragma_table_info.name:like:%',
-          '_alyx_files.id:eq:x',
-          'note.author:eq:B',
-          '"id":eq:x',
-        ].map((filter) => w.get(listing('posts', { filter }))),
-        ...[
-          '__proto__',
-          'nope',
-          'cover.owner.secret',
-          Array(1000).fill('cover').join(),
-          'cover,cover',
-          'title',
-          'note.file',
-        ].map((expand) => w.get(listing('posts', { expand }))),
-        w.get(`${at('posts', NOBODY)}?expand=__proto__`),
-      ]),
-    status: 400,
-    code: 'invalid_query',
-  },
-  {
-    title: 'K162 afterwards every table is still there',
-    run: async (w) => {
-      expect(await total(w, 'posts')).toBeGreaterThanOrEqual(SQL.length)
-      expect((await w.get(`/api/files/priv/${w.fa.id}`)).status).toBe(200)
-      return w.get(listing('words'))
-    },
-    status: 200,
-  },
-  {
-    title: 'A9 names of prototypes are no collections and no records',
-    run: (w) =>
-      Promise.all(
-        ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf'].flatMap((name) => [
-          w.get(at(name)),
-          w.get(at(name, 'x')),
-          w.get(at('posts', name)),
-          w.send({ method: 'POST', path: at(name), json: {} }),
-        ]),
-      ),
-    status: 404,
-    code: ['collection_not_found', 'record_not_found'],
-  },
-  {
-    title: 'B33 other methods are told which there are; an unknown collection is unknown to all of them',
-    run: async (w) => {
-      const unknown = await Promise.all(
-        ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].map((method) => w.send({ method, path: at('nope') })),
-      )
-      expect(unknown.map(({ status }) => status)).toEqual(Array(6).fill(404))
-      return Promise.all([
-        w.send({ method: 'PUT', path: at('posts'), json: {} }),
-        w.send({ method: 'DELETE', path: at('posts') }),
-        w.send({ method: 'POST', path: at('posts', NOBODY), json: {} }),
-        w.send({
-          method: 'POST',
-          path: at('posts', NOBODY),
-          json: {},
-          headers: { 'x-http-method-override': 'DELETE' },
-        }),
-      ])
-    },
-    status: 405,
-    code: 'method_not_allowed',
-  },
-]
-
-scenarios('K. Records', [...files, ...injections], { schema: COLLECTIONS })
+scenarios('K. Records and their files', [...files, ...injections], { schema: COLLECTIONS })

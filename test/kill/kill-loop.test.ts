@@ -5,13 +5,13 @@ import { createChance } from '../support/random.ts'
 import { pause, startServer, type TestServer } from '../support/server.ts'
 import { createLedger } from './ledger.ts'
 import { runLoad } from './load.ts'
-import { POINTS } from './points.ts'
+import { CASCADE_POINTS, POINTS } from './points.ts'
 import { SCHEMA } from './schema.ts'
 import { settle } from './settle.ts'
 
 const LONG = process.env.ALYX_TEST_LONG === '1'
 const SEED = Number(process.env.ALYX_KILL_SEED ?? Math.floor(Math.random() * 1e9))
-const ROUNDS = Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 40))
+const ROUNDS = Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 38))
 /** The longest a round's load runs before the process is killed from outside. */
 const PATIENCE = 1500
 const LEASE = 500
@@ -27,7 +27,7 @@ function orders(): Readonly<Record<string, string>> {
   // Every fourth death comes from outside, at no step in particular.
   return dice.chance(0.25)
     ? { KILL_POINT: '' }
-    : { KILL_POINT: dice.pick(POINTS), KILL_COUNT: String(1 + dice.below(12)) }
+    : { KILL_POINT: dice.pick(dice.chance(0.4) ? CASCADE_POINTS : POINTS), KILL_COUNT: String(1 + dice.below(12)) }
 }
 
 let order = orders()
@@ -123,8 +123,8 @@ describe(`kill loop (ALYX_KILL_SEED=${SEED})`, () => {
   it('died at many different steps, in the middle of many different changes', () => {
     const [deaths, changes] = [fired, ledger.tally].map((counts) => JSON.stringify(Object.fromEntries(counts)))
     console.info(`deaths: ${deaths}; changes: ${changes}; milliseconds: ${JSON.stringify(spent)}`)
-    expect([...fired.keys()].filter((point) => point !== 'outside').length).toBeGreaterThanOrEqual(
-      Math.min(5, Math.floor(ROUNDS / 4)),
-    )
+    const cutOff = [...ledger.tally.keys()].filter((name) => name.includes('cut off'))
+    for (const seen of [[...fired.keys()].filter((point) => point !== 'outside'), cutOff])
+      expect(seen.length).toBeGreaterThanOrEqual(Math.min(5, Math.floor(ROUNDS / 4)))
   })
 })

@@ -76,9 +76,9 @@ async function checkRecords(ledger: Ledger, access: Access, records: Records): P
       throw new Error(`I5: ${JSON.stringify(item)} was acknowledged, and is ${JSON.stringify(records.get(id))}`)
   for (const item of records.values())
     if (!ledger.records.has(item.id)) throw new Error(`I5: ${JSON.stringify(item)} is there though it was never wanted`)
-  for (const item of ledger.removed.splice(0).slice(-5))
-    if ((await readRecord(access, item)) !== null)
-      throw new Error(`I5: the delete of ${item.collection}/${item.id} was acknowledged and it can be read`)
+  const removed = ledger.removed.splice(0).slice(-5)
+  for (const [i, item] of (await Promise.all(removed.map((item) => readRecord(access, item)))).entries())
+    if (item !== null) throw new Error(`I5: the delete of ${removed[i]?.id} was acknowledged and it can be read`)
 }
 
 async function checkFiles(ledger: Ledger, access: Access, files: Files, checked: ReadonlySet<string>): Promise<void> {
@@ -87,18 +87,21 @@ async function checkFiles(ledger: Ledger, access: Access, files: Files, checked:
     if (file.fate === 'present' && !listed)
       throw new Error(`I5: ${id} (${file.name}) was acknowledged and is not listed`)
     if (file.fate === 'gone' && listed) throw new Error(`I5: ${id} (${file.name}) is gone and it is listed`)
-    if (listed && (listed.expires_at !== null) !== file.staged)
-      throw new Error(
-        `I5: ${id} (${file.name}) ${file.staged ? 'waits for a record' : 'is named'} and expires ${listed.expires_at}`,
-      )
-    if (!checked.has(id)) continue
-    const read = await readWhole(access, id, file)
-    if (listed && read === null) throw new Error(`I5: ${id} (${file.name}) is listed and its download is 404`)
-    if (!listed && read !== null) throw new Error(`I5: ${id} (${file.name}) is not listed and can be downloaded`)
-    if (!listed) continue
-    const [said, known] = [await readReferences(access, id, file.bucket), referencesTo(ledger, id)]
-    if (`${said}` !== `${known}`) throw new Error(`I4: ${id} is named by ${known}, and its references are ${said}`)
+    if (!listed || (listed.expires_at !== null) === file.staged) continue
+    const due = file.staged ? 'waits for a record' : 'is named'
+    throw new Error(`I5: ${id} (${file.name}) ${due} and expires ${listed.expires_at}`)
   }
+  await Promise.all([...checked].map((id) => checkFile(ledger, access, id, files.has(id))))
+}
+
+async function checkFile(ledger: Ledger, access: Access, id: string, isListed: boolean): Promise<void> {
+  const file = ledger.files.get(id)!
+  const read = await readWhole(access, id, file)
+  if (isListed && read === null) throw new Error(`I5: ${id} (${file.name}) is listed and its download is 404`)
+  if (!isListed && read !== null) throw new Error(`I5: ${id} (${file.name}) is not listed and can be downloaded`)
+  if (!isListed) return
+  const [said, known] = [await readReferences(access, id, file.bucket), referencesTo(ledger, id)]
+  if (`${said}` !== `${known}`) throw new Error(`I4: ${id} is named by ${known}, and its references are ${said}`)
 }
 
 async function checkResumables(ledger: Ledger, access: Access): Promise<void> {

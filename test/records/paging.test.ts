@@ -54,6 +54,15 @@ describe('the place in a list', () => {
     expect(cursor).toMatch(/^[\w-]+$/)
   })
 
+  it('that is too long to carry is that of a record', () => {
+    const values = { id: 'p1', author: 'x'.repeat(3000), rank: 7 }
+    const cursor = writeCursor(sort, values)
+    expect(cursor.length).toBeLessThan(100)
+    expect(parsePlace(posts, sort, { cursor, offset: null })).toEqual({ offset: 0, after: null, behind: 'p1' })
+    for (const length of [1400, 1500, 1600])
+      expect(writeCursor(sort, { ...values, author: 'x'.repeat(length) }).length).toBeLessThanOrEqual(2048)
+  })
+
   it('is the beginning when nothing is said, and as far as an offset says', () => {
     expect(parsePlace(posts, sort, { cursor: null, offset: null })).toEqual({ offset: 0, after: null })
     expect(parsePlace(posts, sort, { cursor: null, offset: 1_000_000 })).toEqual({ offset: 1_000_000, after: null })
@@ -70,6 +79,8 @@ describe('the place in a list', () => {
     ['without a primary value', cursorOf(['author,-rank,-id', ['a', 1, null]])],
     ['with an object', cursorOf(['author,-rank,-id', ['a', { a: 1 }, 'p']])],
     ['longer by one', cursorOf(['author,-rank,-id', ['a', 1, 'p'], 1])],
+    ['behind a record without a primary value', cursorOf(['author,-rank,-id', null])],
+    ['behind a record of another kind of id', cursorOf(['author,-rank,-id', 7])],
   ])('is refused from a cursor %s', (_, cursor) => {
     expect(failureOf(() => parsePlace(posts, sort, { cursor, offset: null }))).toEqual({
       code: 'invalid_query',

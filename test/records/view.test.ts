@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ruleDoc, showRecord } from '../../src/records/view.ts'
+import { readEdits } from '../../src/records/body.ts'
+import { ruleDoc, showGiven, showRecord } from '../../src/records/view.ts'
 import { formOf } from './collections.ts'
 
 const A = '01932f00-0000-7000-8000-00000000000a'
@@ -48,5 +49,12 @@ describe('a stored record', () => {
   it('gives rules whole numbers, floats and moments as what they are', () => {
     const doc = ruleDoc(formOf('kinds'), kinds)
     expect(doc).toMatchObject({ int: 7n, relation: 7n, float: 1.5, bool: true, timestamp: new Date(kinds.timestamp) })
+  })
+
+  it('shows who may not read it its primary field and what they gave, not what they added to', () => {
+    const posts = formOf('posts')
+    const values = { id: A, title: 'new', author: 'bob', gallery: `["${A}"]`, album: '[]', secret: 's3cret' }
+    const edits = readEdits(posts, A, { title: 'new', 'gallery+': A })
+    expect(showGiven(posts, showRecord(posts, values), edits)).toEqual({ id: A, title: 'new' })
   })
 })

@@ -66,7 +66,7 @@ it('tags that would take the parser too long are refused, at once', () => {
   expect(clean('<'.repeat(1_000_000))).toBe(many)
   expect(clean('<x>'.repeat(5_000))).toBe(deep)
   expect(clean('<ul><li>'.repeat(1000) + '</li></ul>'.repeat(1000))).toBe(deep)
-  expect(clean(`${'<p title="</div>"><div>'.repeat(2000)}`)).toBe(deep)
+  expect(clean('<p title="</div>"><div>'.repeat(1000))).toBe(deep)
   expect(clean('&'.repeat(60_000))).toBe('must hold "&" at most 50,000 times')
   expect(clean('<p>'.repeat(4999))).toBe('<p></p>'.repeat(4999))
   expect(clean('<b>'.repeat(100))).toBe('<b>'.repeat(100) + '</b>'.repeat(100))

@@ -1,5 +1,6 @@
 // A directory with schema.yaml and alyx.yml, and the command line run in it as a child process.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -147,14 +148,19 @@ function cleanEnvironment(): Record<string, string> {
   return kept
 }
 
-/** A port nobody listens on at the moment. */
+/** A port nobody listens on, and none that the system gives to outgoing connections: those would take it while a server restarts. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(15_000, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+    if (isFree) return port
+  }
+  throw new Error('no free port')
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

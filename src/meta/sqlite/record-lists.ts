@@ -1,16 +1,14 @@
 // Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
 import type { Database } from 'better-sqlite3'
-import type { StoredValue } from '../../core/predicate.ts'
 import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
-import { jsonObject, selectionOf } from './record-json.ts'
+import { joinedSql, jsonObject, pageOf } from './record-json.ts'
 import { countStatement, pageStatements } from './record-pages.ts'
 import { createStatements } from './record-statements.ts'
 import { type RecordTables, requireTable } from './record-table.ts'
 
 export interface RecordLists {
   list(query: RecordQuery): readonly RecordRow[]
-  /** Null where the page takes more than one statement. */
-  page(query: RecordQuery, fields: readonly JsonField[]): RecordPage | null
+  page(query: RecordQuery, fields: readonly JsonField[]): RecordPage
   count(query: RecordQuery): number
 }
 
@@ -36,19 +34,22 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
     },
     page(query, fields) {
       const table = requireTable(tables, query.collection)
-      const [page, ...more] = pageStatements(query, table, jsonObject(fields, table))
-      const [end] = pageStatements(query, table, selectionOf(query.sort))
-      if (page === undefined || end === undefined || more.length > 0) return null
-      const bounds = [...page.values, query.limit, query.offset]
-      const place = [...end.values, 2, query.offset + query.limit - 1]
-      return together(() => {
-        const json = statement(`SELECT '[' || coalesce(group_concat(doc, ','), '') || ']' FROM (${page.sql})`).get(
-          ...bounds,
-        )
-        const [last, next] = statement(end.sql).all(...place)
-        const values = query.sort.map(({ field }, at) => [field, last?.[at] as StoredValue] as const)
-        return { json: json![0] as string, last: next === undefined ? null : Object.fromEntries(values) }
-      })
+      const statements = pageStatements(query, table, jsonObject(fields, table))
+      const collect = (): RecordPage => {
+        const texts: string[] = []
+        let count = 0
+        for (const { sql, values } of statements) {
+          // One more than is shown tells whether there are more.
+          const wanted = query.limit + 1 - count
+          if (wanted === 0) break
+          const row = statement(joinedSql(sql)).get(...values, wanted, query.offset)
+          const [found, text] = row as [number, string | null]
+          if (text !== null) texts.push(text)
+          count += found
+        }
+        return pageOf(texts, count, query)
+      }
+      return statements.length > 1 ? together(collect) : collect()
     },
     count(query) {
       const { sql, values } = countStatement(query, requireTable(tables, query.collection))
