@@ -4,6 +4,7 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { measureMemory, measureStart } from './process-costs.ts'
 import { PRODUCT } from './product.ts'
+import { recordScenarios } from './records.ts'
 import { type Scenario, scenariosOf } from './scenarios.ts'
 import { type Bench, createBench } from './stage.ts'
 
@@ -113,7 +114,9 @@ process.stderr.write(
 )
 const bench = await createBench(durability)
 try {
-  for (const scenario of scenariosOf({ big, seconds: values.quick ? 2 : 4 }).filter(({ name }) => wanted(name))) {
+  const seconds = values.quick ? 2 : 4
+  const scenarios = [...scenariosOf({ big, seconds }), ...recordScenarios(seconds)]
+  for (const scenario of scenarios.filter(({ name }) => wanted(name))) {
     process.stderr.write(`${scenario.name} …\n`)
     results.push(await compare(bench, scenario))
   }

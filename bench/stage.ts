@@ -6,6 +6,7 @@ import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { type Client, type Job, startClient, startRaw } from './jobs.ts'
 import { PRODUCT } from './product.ts'
+import { RECORDS, seedRecords } from './records.ts'
 import { SEED, seedFiles } from './seed.ts'
 
 type Target = Pick<Job, 'port' | 'path' | 'headers'>
@@ -40,7 +41,7 @@ ${['files', 'few', 'many']
       delete: auth.id == file.owner_id
 `,
   )
-  .join('')}`
+  .join('')}${RECORDS}`
 
 /** Starts everything. `durability` is `full` or `normal`, for both servers. */
 export async function createBench(durability: 'full' | 'normal'): Promise<Bench> {
@@ -91,6 +92,7 @@ export async function createBench(durability: 'full' | 'normal'): Promise<Bench>
         const file = join(server.dir, 'data', 'alyx.db')
         seedFiles(file, 'few', SEED.few, SEED.base, 'bench')
         seedFiles(file, 'many', SEED.many, SEED.base + SEED.few, 'bench')
+        seedRecords(file)
         await server.restart()
       })()
       return seeded

@@ -1,11 +1,11 @@
 // Wires everything and owns nothing: from two files to a Hono app, a store and its jobs. What `import { createAlyx }` gives.
 import { createRequire } from 'node:module'
+import { dirname, resolve } from 'node:path'
 import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
-import type { Backend } from './blobs/backend.ts'
-import { openFilesystem } from './blobs/filesystem.ts'
+import { openBackends } from './blobs/open-backends.ts'
 import { createBlobStore } from './blobs/store.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
@@ -17,7 +17,7 @@ import { createHolder } from './files/holder.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
-import { createErase } from './files/removal.ts'
+import { createReclaim } from './files/removal.ts'
 import { createFileService } from './files/service.ts'
 import { openSpool } from './files/spool.ts'
 import { createUploadSessions } from './files/uploads.ts'
@@ -28,11 +28,14 @@ import { createDoctor, type Doctor } from './jobs/doctor.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import { openSqlite } from './meta/sqlite/open.ts'
+import { applySchema, requireApplied } from './meta/sqlite/schema-apply.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
+import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
+import { tablesOf } from './schema/tables.ts'
 
 export { type LoadedAlyx, loadAlyx, type ProjectFiles }
 
@@ -42,6 +45,8 @@ export interface AlyxOptions extends ProjectFiles {
   readonly clock?: Clock
   /** Milliseconds for which a process is believed alive without a sign of life. Default 20 s. */
   readonly leaseTime?: number
+  /** Brings the tables to what schema.yaml says, as `alyx migrate apply` does; without it the start is refused when they differ. */
+  readonly migrate?: boolean
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
   readonly offline?: boolean
 }
@@ -80,11 +85,10 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
 
   const observe = createObserve({ logging: config.logging, metrics: config.metrics, clock })
   const observer = both(observe.observer, options.observer)
-  const { access } = createAccess({ ...schema, observer })
-  if (access === null) throw fail('internal', 'rules that compiled do not compile')
+  const { access, records: recordAccess } = createAccess({ ...schema, observer })
+  if (access === null || recordAccess === null) throw fail('internal', 'rules that compiled do not compile')
 
-  const { durability } = config.database
-  const meta = await openSqlite({ file: config.database.location, durability, observer, clock })
+  const meta = await openMeta(options, config, schema, observer, clock)
   // What opened must close when something after it cannot.
   const { backends, spool } = await open(options, config, schema, meta, observer).catch(async (error: unknown) => {
     await meta.close()
@@ -111,13 +115,14 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     publicUrl: config.server.publicUrl,
   }
   const files = createFileService(deps)
+  const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
   const sessions = createUploadSessions({ ...deps, spool })
   const sweep = createSweep({
     ...config.cleanup,
     meta,
     blobs,
     spool,
-    erase: createErase(deps),
+    reclaim: createReclaim(deps),
     clock,
     observer,
     leases,
@@ -138,6 +143,8 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
   const app = createHttp({
     files,
+    records,
+    collections: schema.collections,
     identify: createIdentity({
       jwt: config.auth.jwt,
       adminRoles: config.auth.adminRoles,
@@ -209,21 +216,26 @@ function requireSecret(config: Config, offline: boolean): string {
   })
 }
 
-async function open(options: AlyxOptions, config: Config, schema: Schema, meta: MetaStore, observer: Observer) {
-  if (options.offline !== true) await requireDescribed(meta, schema.buckets, config.storage.backends)
-  const backends = await openBackends(config, observer)
-  const spool = await openSpool({ dir: config.uploads.tempDir, durability: config.database.durability, observer })
-  return { backends, spool }
+/** Tables and schema agree, or nothing starts. */
+async function openMeta(
+  options: AlyxOptions,
+  config: Config,
+  schema: Schema,
+  observer: Observer,
+  clock: Clock,
+): Promise<MetaStore> {
+  const { location: file, durability } = config.database
+  const projectDir = dirname(resolve(options.schemaFile ?? 'schema.yaml'))
+  if (options.migrate === true) await applySchema({ file, durability, schema, projectDir, clock })
+  else if (options.offline !== true) await requireApplied({ file, schema, projectDir })
+  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
 }
 
-async function openBackends(config: Config, observer: Observer): Promise<ReadonlyMap<string, Backend>> {
-  const backends = new Map<string, Backend>()
-  for (const [name, backend] of config.storage.backends) {
-    if (backend.type !== 'filesystem')
-      throw fail('config_invalid', `storage.backends.${name}: type ${backend.type} is not offered yet`)
-    backends.set(name, await openFilesystem({ root: backend.path, durability: config.database.durability, observer }))
-  }
-  return backends
+async function open(options: AlyxOptions, config: Config, schema: Schema, meta: MetaStore, observer: Observer) {
+  if (options.offline !== true) await requireDescribed(meta, schema.buckets, config.storage.backends)
+  const backends = await openBackends(config.storage.backends, config.database.durability, observer)
+  const spool = await openSpool({ dir: config.uploads.tempDir, durability: config.database.durability, observer })
+  return { backends, spool }
 }
 
 function both(one: Observer, other: Observer | undefined): Observer {

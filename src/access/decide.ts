@@ -1,12 +1,18 @@
 // The one door that says yes: scopes, admins, a file's own rule, the bucket's rule, and otherwise no.
-import { fail, isFailure } from '../core/errors.ts'
-import type { Caller, Operation, OwnRules, RequestFacts, Scope } from '../core/model.ts'
+import { fail } from '../core/errors.ts'
+import type { Caller, Operation, OwnRules, RequestFacts } from '../core/model.ts'
 import type { Problem } from '../core/problem.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Bucket, RuleSource, Schema } from '../schema/model.ts'
+import type { Bucket, Schema } from '../schema/model.ts'
 import { createOwnRuleCompiler, parseOwnRules } from './own-rules.ts'
-import { NO_FILE, type RuleFile, type RuleKind } from './rule-context.ts'
-import { type CompiledRule, compileRule } from './rules.ts'
+import type { RecordAccess } from './record-access.ts'
+import { createRecordAccess } from './record-decide.ts'
+import { type AskedRule, type Decision, judge, refuse, refused, scopeRefusal } from './refusal.ts'
+import { NO_FILE, type RuleFile } from './rule-context.ts'
+import { compileAll } from './rule-sources.ts'
+import type { CompiledRule } from './rules.ts'
+
+export type { Decision, Refusal } from './refusal.ts'
 
 export interface AccessRequest {
   readonly caller: Caller
@@ -18,19 +24,6 @@ export interface AccessRequest {
   readonly ownRules: OwnRules | null
   readonly request: RequestFacts
 }
-
-export interface Refusal {
-  readonly allowed: false
-  /** Anonymous callers are asked to sign in; all others are told no. */
-  readonly code: 'unauthenticated' | 'forbidden'
-  readonly operation: Operation
-  /** What said no: `buckets.avatars.rules.download`, `file.rules.download` or `auth.scopes`. */
-  readonly rule: string
-  /** `no_rule`, `not_true`, `scope`, or `error:` and its kind. For logs; holds nothing of the context. */
-  readonly reason: string
-}
-
-export type Decision = { readonly allowed: true } | Refusal
 
 /** Which files of a bucket a caller may list. `none`: an empty list. `each`: ask `decide` row by row. */
 export type ListFilter =
@@ -52,7 +45,7 @@ export interface Access {
 
 export interface AccessDeps {
   readonly buckets: Schema['buckets']
-  /** Their rules are checked here; records compile their own. */
+  /** None unless given. */
   readonly collections?: Schema['collections']
   readonly observer: Observer
 }
@@ -62,56 +55,35 @@ interface Guarded {
   readonly rules: ReadonlyMap<string, CompiledRule>
 }
 
-const ALLOWED: Decision = { allowed: true }
-const NEEDS: Readonly<Record<Operation, Scope>> = {
-  create: 'write',
-  update: 'write',
-  delete: 'write',
-  read: 'read',
-  download: 'read',
-}
-
-/** Compiles every rule once. A single rule that does not compile means no access at all: `access` is null and `problems` say where. */
+/** Compiles every rule once. A single rule that does not compile means no access at all: `access` and `records` are null and `problems`
+ *  say where. */
 export function createAccess(deps: AccessDeps): {
   readonly access: Access | null
+  readonly records: RecordAccess | null
   readonly problems: readonly Problem[]
 } {
   const problems: Problem[] = []
   const guarded = new Map<string, Guarded>()
   for (const [name, bucket] of deps.buckets)
-    guarded.set(name, { bucket, rules: compileAll(bucket.rules, 'file', problems) })
-  for (const collection of deps.collections?.values() ?? []) compileAll(collection.rules, 'record', problems)
-  return { access: problems.length === 0 ? buildAccess(guarded, deps.observer) : null, problems }
+    guarded.set(name, { bucket, rules: compileAll(bucket.rules, () => 'file', problems) })
+  const records = createRecordAccess(deps.collections ?? new Map(), deps.observer, problems)
+  if (problems.length > 0) return { access: null, records: null, problems }
+  return { access: buildAccess(guarded, deps.observer), records, problems }
 }
 
 function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer): Access {
   const ownRule = createOwnRuleCompiler()
 
-  function decide(request: AccessRequest): Decision {
-    const { caller, operation, bucket: name, file, ownRules } = request
-    const scope = NEEDS[operation]
-    if (caller.scopes !== null && !caller.scopes.includes(scope))
-      return refuse(caller, operation, 'auth.scopes', 'scope')
-    if (caller.admin) return ALLOWED
-    const guard = guarded.get(name)
-    const own =
-      guard?.bucket.fileSecurity === true && operation !== 'create' ? ownSource(ownRules, operation) : undefined
-    const where = own === undefined ? `buckets.${name}.rules.${operation}` : `file.rules.${operation}`
-    const rule = own === undefined ? guard?.rules.get(operation) : ownRule(own)
-    if (rule === undefined) return refuse(caller, operation, where, 'no_rule')
-    if (rule === null) return refuse(caller, operation, where, 'error:does_not_compile')
-    let reason = 'not_true'
-    const context = { caller, request: request.request, bucket: name, file }
-    const yes = rule.evaluate(context, (kind) => {
-      reason = `error:${kind}`
-    })
-    return yes ? ALLOWED : refuse(caller, operation, where, reason)
-  }
-
-  function raise(bucket: string, refusal: Refusal): never {
-    const { code, operation, rule, reason } = refusal
-    observer.event('rule_refused', { bucket, operation, rule, reason })
-    throw fail(code, messageOf(bucket, refusal), { details: { operation, rule } })
+  function decide({ caller, operation, bucket: name, file, ownRules, request }: AccessRequest): Decision {
+    const ask = (): AskedRule => {
+      const guard = guarded.get(name)
+      const own =
+        guard?.bucket.fileSecurity === true && operation !== 'create' ? ownSource(ownRules, operation) : undefined
+      return own === undefined
+        ? { where: `buckets.${name}.rules.${operation}`, rule: guard?.rules.get(operation) }
+        : { where: `file.rules.${operation}`, rule: ownRule(own) }
+    }
+    return judge({ caller, request, bucket: name, file }, operation, ask)
   }
 
   return {
@@ -119,17 +91,17 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
 
     require(request) {
       const decision = decide(request)
-      if (!decision.allowed) raise(request.bucket, decision)
+      if (!decision.allowed) throw refused(observer, 'bucket', request.bucket, decision)
     },
 
     listFilter({ caller, request }, name) {
+      const unscoped = scopeRefusal(caller, 'read')
+      if (unscoped !== null) throw refused(observer, 'bucket', name, unscoped)
+      if (caller.admin) return { kind: 'all' }
       const guard = guarded.get(name)
       const rule = guard?.rules.get('read')
-      if (caller.scopes !== null && !caller.scopes.includes('read'))
-        raise(name, refuse(caller, 'read', 'auth.scopes', 'scope'))
-      if (caller.admin) return { kind: 'all' }
       if (guard === undefined || rule === undefined)
-        raise(name, refuse(caller, 'read', `buckets.${name}.rules.read`, 'no_rule'))
+        throw refused(observer, 'bucket', name, refuse(caller, 'read', `buckets.${name}.rules.read`, 'no_rule'))
       if (guard.bucket.fileSecurity) return { kind: 'each' }
       if (rule.form === 'owner') return caller.id === null ? { kind: 'none' } : { kind: 'owner', ownerId: caller.id }
       if (rule.dependsOnSubject) return { kind: 'each' }
@@ -149,45 +121,4 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
 
 function ownSource(rules: OwnRules | null, operation: Operation): string | undefined {
   return rules !== null && Object.hasOwn(rules, operation) ? rules[operation] : undefined
-}
-
-function refuse(caller: Caller, operation: Operation, rule: string, reason: string): Refusal {
-  return {
-    allowed: false,
-    code: caller.kind === 'anonymous' ? 'unauthenticated' : 'forbidden',
-    operation,
-    rule,
-    reason,
-  }
-}
-
-function messageOf(bucket: string, { operation, reason, code }: Refusal): string {
-  if (reason === 'scope') return `this API key has no ${NEEDS[operation]} scope`
-  if (code === 'unauthenticated') return `${operation} in bucket ${bucket} needs a caller who has signed in`
-  return reason === 'no_rule'
-    ? `bucket ${bucket} has no ${operation} rule: only admins may`
-    : `the rule for ${operation} in bucket ${bucket} says no`
-}
-
-function compileAll(
-  sources: Readonly<Partial<Record<string, RuleSource>>>,
-  kind: RuleKind,
-  problems: Problem[],
-): ReadonlyMap<string, CompiledRule> {
-  const rules = new Map<string, CompiledRule>()
-  for (const [operation, rule] of Object.entries(sources)) {
-    if (rule === undefined) continue
-    try {
-      rules.set(operation, compileRule(rule.source, kind))
-    } catch (error) {
-      if (!isFailure(error, 'config_invalid')) throw error
-      problems.push({ at: pointAt(rule, error.details?.offset), path: rule.path, message: error.message })
-    }
-  }
-  return rules
-}
-
-/** The very character, where the source stands on one line; else where the rule begins. */
-function pointAt({ at, source }: RuleSource, offset: unknown): Problem['at'] {
-  return typeof offset !== 'number' || source.includes('\n') ? at : { ...at, column: at.column + offset }
 }

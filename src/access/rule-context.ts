@@ -1,7 +1,18 @@
 // What rules see: the variables, their fields and types, and how they are read from our own nouns without copying.
 import { ANONYMOUS, type Caller, type FileRow, type RequestFacts } from '../core/model.ts'
 
-export type RuleKind = 'file' | 'record'
+/** What is in a field as far as rules and columns agree on it: `list` holds texts, `other` is seen otherwise than it is stored. */
+export type FieldKind = 'text' | 'number' | 'bool' | 'list' | 'other'
+
+/** The record that a rule of a collection is about. */
+export interface RecordSubject {
+  readonly fields: ReadonlyMap<string, FieldKind>
+  /** Whether there is a `new_doc`: in rules for update. */
+  readonly newDoc: boolean
+}
+
+/** What a rule is about. */
+export type RuleSubject = 'file' | RecordSubject
 
 /** The file as rules know it. What is null is not known yet: a rule that needs it ends in an error. */
 export type RuleFile = Pick<FileRow, 'id' | 'name' | 'path' | 'ownerId' | 'metadata' | 'createdAt'> & {
@@ -16,7 +27,7 @@ export interface RuleContext {
   /** Kind file: the bucket's name and the file. */
   readonly bucket?: string
   readonly file?: RuleFile
-  /** Kind record: the stored row (on create the new one); integers as BigInt or number, times as text. */
+  /** Kind record: the stored row (on create the new one); as its field types show it to rules. */
   readonly doc?: Readonly<Record<string, unknown>> | undefined
   /** Kind record, on update only. */
   readonly newDoc?: Readonly<Record<string, unknown>> | undefined

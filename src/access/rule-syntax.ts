@@ -1,7 +1,7 @@
 // What a rule may say beyond what the type checker knows: a walk over the syntax tree of a parsed rule.
 import { type AppError, fail } from '../core/errors.ts'
 import { didYouMean } from '../core/problem.ts'
-import { FIELDS } from './rule-context.ts'
+import { FIELDS, type RuleSubject } from './rule-context.ts'
 
 /** A node of the engine's syntax tree, as far as we look. */
 export interface RuleNode {
@@ -19,7 +19,8 @@ export interface RuleShape {
   readonly matches: readonly { readonly node: RuleNode; readonly pattern: string; readonly at: number }[]
 }
 
-const LOOPS = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
+/** Calls whose first argument names a variable for the others. */
+export const LOOPS: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
 /** `bind` can double a value per use; `json` parses text of callers. */
 const REFUSED_FUNCTIONS = new Set(['bind', 'json'])
 /** Of the engine, for language features that are switched off here. */
@@ -33,7 +34,9 @@ const REFUSED_IN_OWN = new Set([...LOOPS, 'matches', 'split', 'join'])
 
 /** Walks a parsed rule. `own` = a file's own rule, written by a caller: it must be cheap whatever the data.
  *  Fails config_invalid with details.offset. */
-export function inspectRule(root: RuleNode, own: boolean): RuleShape {
+export function inspectRule(root: RuleNode, subject: RuleSubject, own: boolean): RuleShape {
+  const about = subject === 'file' ? null : subject
+  const recordFields = about === null ? {} : Object.fromEntries(about.fields)
   const matches: { node: RuleNode; pattern: string; at: number }[] = []
   let dependsOnSubject = false
   let mentions = 0
@@ -41,14 +44,24 @@ export function inspectRule(root: RuleNode, own: boolean): RuleShape {
   function visit(node: RuleNode): void {
     if (node.op === 'id') {
       if (REFUSED_VARIABLES.has(String(node.args))) throw refuse(node, `unknown variable: ${String(node.args)}`)
+      if (node.args === 'new_doc' && about?.newDoc === false)
+        throw refuse(node, 'new_doc is known to update rules only')
       if (SUBJECTS.has(String(node.args))) dependsOnSubject = true
       return
     }
     if (node.op === 'value') return
     if (node.op === '.' || node.op === '[]') member(node)
     if (node.op === 'call' || node.op === 'rcall') call(node)
+    // A null key would become the text "null", which a caller's nothing and a record's nothing have in common.
+    if (about !== null && node.op === 'map' && keysOf(node).some((key) => literalOf(key) === undefined))
+      throw refuse(node, 'a key of a map must be a literal')
     if (own && node.op === 'map') throw refuse(node, 'a file’s own rule holds no maps')
     for (const child of childrenOf(node)) visit(child)
+  }
+
+  function fieldsOf(variable: string): Readonly<Record<string, unknown>> | undefined {
+    if (about !== null && (variable === 'doc' || variable === 'new_doc')) return recordFields
+    return Object.hasOwn(FIELDS, variable) ? FIELDS[variable as keyof typeof FIELDS] : undefined
   }
 
   function member(node: RuleNode): void {
@@ -148,20 +161,30 @@ export function isField(node: RuleNode, variable: string, field: string): boolea
   return key === field && of.op === 'id' && of.args === variable
 }
 
-function fieldsOf(variable: string): Readonly<Record<string, string>> | undefined {
-  return Object.hasOwn(FIELDS, variable) ? FIELDS[variable as keyof typeof FIELDS] : undefined
+/** The field of `doc` that the node reads and nothing else, as `doc.title` or `doc["title"]`; else null. */
+export function docFieldOf(node: RuleNode): string | null {
+  if (node.op !== '.' && node.op !== '[]') return null
+  const [of, key] = node.args as [RuleNode, unknown]
+  const name = isNode(key) ? literalOf(key) : key
+  return of.op === 'id' && of.args === 'doc' && typeof name === 'string' ? name : null
+}
+
+function keysOf(map: RuleNode): readonly RuleNode[] {
+  return (map.args as readonly (readonly [RuleNode, RuleNode])[]).map(([key]) => key)
 }
 
 function literalOf(node: RuleNode): unknown {
   return node.op === 'value' ? node.args : undefined
 }
 
-function callOf(node: RuleNode): { readonly name: string; readonly values: readonly RuleNode[] } {
+/** Of a `call` or `rcall` node: the function's name and its arguments, without the receiver. */
+export function callOf(node: RuleNode): { readonly name: string; readonly values: readonly RuleNode[] } {
   const args = node.args as readonly [string, ...unknown[]]
   return { name: args[0], values: args[node.op === 'call' ? 1 : 2] as readonly RuleNode[] }
 }
 
-function childrenOf(value: unknown): readonly RuleNode[] {
+/** The nodes right below a node; of anything else none. */
+export function childrenOf(value: unknown): readonly RuleNode[] {
   if (Array.isArray(value)) return value.flatMap((each) => (isNode(each) ? [each] : childrenOf(each)))
   return isNode(value) ? (isNode(value.args) ? [value.args] : childrenOf(value.args)) : []
 }

@@ -61,7 +61,7 @@ export function parseConfig(
   // of a variable that is not set, that its value does not fit is no news
   const told = new Set(problems.map((problem) => problem.path))
   problems.push(...found.filter((problem) => problem.path === '' || !told.has(problem.path)))
-  problems.push(...findUnsupported(root, problems, unsupported).problems)
+  problems.push(...findUnsupported(root, problems, unsupported))
   const context = contextOf(root)
   if (problems.length === 0) {
     const config = resolveConfig(read, dirname(resolve(file)))

@@ -37,6 +37,7 @@ export const CATALOGUE = {
   method_not_allowed: { status: 405, hint: 'Use a method from the Allow header.' },
   file_exists: { status: 409, hint: 'Choose another path, or delete the file that has this one.' },
   file_in_use: { status: 409, hint: 'Remove the references first.' },
+  record_in_use: { status: 409, hint: 'Delete or change the record in details first: it points at this one.' },
   storage_delete_failed: { status: 409, hint: 'The file is kept and still readable: try again later.' },
   partial_failure: { status: 409, hint: 'See details for what was done and what was not.' },
   unique_violation: { status: 409, hint: 'Choose another value for the field in details.' },

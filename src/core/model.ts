@@ -125,6 +125,8 @@ export interface FileRow extends FileFacts {
   /** Signed links carry the epoch they were made in; raising it ends them all. */
   readonly linkEpoch: number
   readonly expiresAt: string | null
+  /** Until then the file waits for a record to name it, seen by its owner only; null once one has, or where the bucket has no staging. */
+  readonly stagedUntil: string | null
   readonly createdAt: string
   readonly updatedAt: string
 }
@@ -152,6 +154,8 @@ export interface UploadDraft {
   readonly checksum: string | null
   /** Requested life of the file in milliseconds, counted from the commit; null = none. */
   readonly fileLifetime: number | null
+  /** Milliseconds the file will be staged for, counted from the commit; null = it is not. */
+  readonly staging: number | null
   /** When the unfinished upload may be swept, RFC 3339. */
   readonly expiresAt: string
   readonly createdAt: string

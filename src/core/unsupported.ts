@@ -8,16 +8,12 @@ export interface Unsupported {
   /** Texts of the values that are done, or a pattern of those that are not. Null and leaving out are always fine. */
   readonly except?: readonly string[]
   readonly only?: RegExp
-  /** A warning lets the server start. */
-  readonly warning?: true
 }
 
 const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.compression', except: ['none'] },
   { path: 'buckets.*.encryption', except: ['false'] },
-  { path: 'buckets.*.staging' },
   { path: 'buckets.*.trash' },
-  { path: 'collections', warning: true },
   { path: 'storage.encryption.keys' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },
@@ -33,19 +29,13 @@ export function findUnsupported(
   root: YamlNode,
   known: readonly Problem[],
   entries: readonly Unsupported[] = UNSUPPORTED,
-): { problems: Problem[]; warnings: Problem[] } {
-  const problems: Problem[] = []
-  const warnings: Problem[] = []
-  for (const entry of entries) {
-    for (const { node, path } of select(root, entry.path.split('.'), '')) {
-      if (isUnused(node, entry) || known.some((problem) => `${problem.path}.`.startsWith(`${path}.`))) continue
-      const message = entry.warning
-        ? 'checked, but not served by this version of Alyx yet'
-        : `${asked(node)}not offered by this version of Alyx yet`
-      ;(entry.warning ? warnings : problems).push({ at: node.at, path, message })
-    }
-  }
-  return { problems, warnings }
+): Problem[] {
+  return entries.flatMap((entry) =>
+    select(root, entry.path.split('.'), '').flatMap(({ node, path }): Problem[] => {
+      if (isUnused(node, entry) || known.some((problem) => `${problem.path}.`.startsWith(`${path}.`))) return []
+      return [{ at: node.at, path, message: `${asked(node)}not offered by this version of Alyx yet` }]
+    }),
+  )
 }
 
 function isUnused(node: YamlNode, entry: Unsupported): boolean {

@@ -64,6 +64,7 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
         key: blobKey(bucket.name, id),
         checksum,
         fileLifetime,
+        staging: bucket.staging,
         expiresAt: timestamp(clock.now() + uploads.expiry),
         createdAt,
         holder: leases.holder,

@@ -2,9 +2,10 @@
 import { fail } from '../core/errors.ts'
 import type { ByteRange, FileRow } from '../core/model.ts'
 import { decideDelivery } from './deliver.ts'
-import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
+import { absent, type FileDeps, findFile, findRow, requireBucket, requireFile } from './lookup.ts'
 import type { DeliveryBody, FileService, OpenInput } from './model.ts'
 import { entityTag, servingHeaders } from './serving-headers.ts'
+import { isLive } from './visibility.ts'
 
 /** Bodies up to this size are read in one piece. */
 const ONE_PIECE = 256 * 1024
@@ -17,14 +18,17 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     const grant = links.verify(token, clock.now())
     const fits = grant.fileId === input.id && grant.bucket === input.bucket && grant.operation === input.operation
     if (!fits) throw fail('invalid_token', 'the link is for another file or operation')
-    const file = await findFile(deps, input.bucket, input.id)
+    const file = await findRow(deps, input.bucket, input.id)
+    // A link shows a staged file, too: its owner has made it.
+    if (!isLive(file, clock)) throw absent()
     if (grant.epoch !== file.linkEpoch) throw fail('invalid_token', 'the link was revoked')
     return file
   }
 
   return async (call, input) => {
     const bucket = requireBucket(schema, input.bucket)
-    const file = input.token === null ? await findFile(deps, input.bucket, input.id) : await byLink(input, input.token)
+    const file =
+      input.token === null ? await findFile(deps, call, input.bucket, input.id) : await byLink(input, input.token)
     if (input.token === null) requireFile(access, call, 'download', file)
 
     const { method, operation } = input

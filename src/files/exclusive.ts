@@ -4,9 +4,10 @@ import { timestamp } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { Call, FileRow, UploadRow } from '../core/model.ts'
-import { type FileDeps, isVisible } from './lookup.ts'
+import type { FileDeps } from './lookup.ts'
 import type { Spool } from './spool.ts'
 import { createTurns, type Turn, type TurnTimes } from './turns.ts'
+import { isLive, isOwn } from './visibility.ts'
 
 /** The client of a PATCH may go silent this long before another request takes over; see turns.ts. */
 const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
@@ -45,14 +46,15 @@ export function createExclusive(
     const absent = fail('upload_not_found', 'there is no such upload')
     if (!isId(id)) throw absent
     const upload = await meta.upload(id)
+    // Anonymous uploads have no owner but the one who knows their unguessable id.
     if (upload !== null) {
-      const foreign = upload.bucket !== bucket || upload.protocol !== 'tus' || !owns(call, upload.ownerId)
+      const foreign = upload.bucket !== bucket || upload.protocol !== 'tus' || !isOwn(upload.ownerId, call.caller)
       if (foreign || upload.state !== 'open') throw absent
       if (upload.expiresAt <= now()) throw fail('upload_expired', 'the upload was not finished in time')
       return { upload, file: null }
     }
     const file = await meta.file(bucket, id)
-    if (file === null || !isVisible(file, clock) || !owns(call, file.ownerId)) throw absent
+    if (file === null || !isLive(file, clock) || !isOwn(file.ownerId, call.caller)) throw absent
     return { upload: null, file }
   }
 
@@ -98,9 +100,4 @@ export function createExclusive(
   }
 
   return alone
-}
-
-/** Anonymous uploads have no owner but the one who knows their unguessable id. */
-function owns(call: Call, ownerId: string | null): boolean {
-  return call.caller.admin || call.caller.id === ownerId
 }

@@ -43,7 +43,7 @@ export function createLinking(deps: FileDeps): Pick<FileService, 'sign' | 'signM
   }
 
   async function signOne(call: Call, bucket: string, id: string, operation: LinkOperation, ms: number): Promise<Link> {
-    const file = await findFile(deps, bucket, id)
+    const file = await findFile(deps, call, bucket, id)
     requireFile(access, call, 'download', file)
     return mint(call, file, operation, ms)
   }
@@ -71,7 +71,7 @@ export function createLinking(deps: FileDeps): Pick<FileService, 'sign' | 'signM
     },
 
     async revokeLinks(call, bucket, id) {
-      const file = await findFile(deps, bucket, id)
+      const file = await findFile(deps, call, bucket, id)
       requireFile(access, call, 'update', file)
       await meta.revokeLinks(bucket, id, timestamp(clock.now()))
     },

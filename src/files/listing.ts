@@ -2,7 +2,7 @@
 import { timestamp } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
-import type { Call, FileRow } from '../core/model.ts'
+import type { Call, Caller, FileRow } from '../core/model.ts'
 import type { FileQuery, SortField } from '../meta/store.ts'
 import { type FileDeps, requireBucket } from './lookup.ts'
 import type { FileService, ListInput } from './model.ts'
@@ -28,6 +28,7 @@ export function createListing(deps: FileDeps): FileService['list'] {
       search: input.search,
       mimeType: input.mimeType,
       ownerId: filter.kind === 'owner' ? filter.ownerId : input.ownerId,
+      staged: stagedFor(call.caller),
       now: timestamp(clock.now()),
     }
     const readable = (file: FileRow): boolean => filter.kind !== 'each' || mayRead(call, file)
@@ -64,6 +65,12 @@ export function createListing(deps: FileDeps): FileService['list'] {
     for await (const file of walk(meta.list, all)) if (readable(file)) count += 1
     return count
   }
+}
+
+/** As isKnown says it, but that a list shows nobody the files of nobody. */
+function stagedFor({ admin, id }: Caller): FileQuery['staged'] {
+  if (admin) return 'all'
+  return id === null ? 'none' : { ownerId: id }
 }
 
 /** Every row of a query in order, in batches, giving other requests their turn between them. */

@@ -2,14 +2,15 @@
 import type { Access } from '../access/decide.ts'
 import type { Links } from '../access/links.ts'
 import type { BlobStore } from '../blobs/store.ts'
-import { type Clock, timestamp } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import type { Clock } from '../core/clock.ts'
+import { type AppError, fail } from '../core/errors.ts'
 import { isId, type NextId } from '../core/ids.ts'
 import type { Call, FileRow, Operation } from '../core/model.ts'
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Bucket, Schema } from '../schema/model.ts'
 import type { Leases } from './leases.ts'
+import { isVisible } from './visibility.ts'
 
 /** All that the file service stands on. */
 export interface FileDeps {
@@ -34,21 +35,29 @@ export function requireBucket(schema: Schema, name: string): Bucket {
   return bucket
 }
 
-/** Whether a file can be seen at all: committed, not being deleted, not expired. */
-export function isVisible(file: FileRow, clock: Clock): boolean {
-  return file.state === 'ready' && (file.expiresAt === null || file.expiresAt > timestamp(clock.now()))
+/** In any state, whoever asks. Fails: bucket_not_found, file_not_found. */
+export async function findRow(deps: Pick<FileDeps, 'schema' | 'meta'>, bucket: string, id: string): Promise<FileRow> {
+  requireBucket(deps.schema, bucket)
+  const file = isId(id) ? await deps.meta.file(bucket, id) : null
+  if (file === null) throw absent()
+  return file
 }
 
-/** Fails: bucket_not_found, file_not_found. */
+/** A file that the caller can see. Fails: bucket_not_found, file_not_found. */
 export async function findFile(
   deps: Pick<FileDeps, 'schema' | 'meta' | 'clock'>,
+  call: Call,
   bucket: string,
   id: string,
 ): Promise<FileRow> {
-  requireBucket(deps.schema, bucket)
-  const file = isId(id) ? await deps.meta.file(bucket, id) : null
-  if (file === null || !isVisible(file, deps.clock)) throw fail('file_not_found', 'there is no such file')
+  const file = await findRow(deps, bucket, id)
+  if (!isVisible(file, deps.clock, call.caller)) throw absent()
   return file
+}
+
+/** What is not there and what is not the caller's to know of are told alike. */
+export function absent(): AppError {
+  return fail('file_not_found', 'there is no such file')
 }
 
 /** Asks the rules about an existing file. Fails: unauthenticated, forbidden. */

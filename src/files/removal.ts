@@ -1,26 +1,26 @@
 // How a file goes: condemn → remove → bury. A tombstone before the bytes, the row after them.
 import { timestamp } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
-import { isId } from '../core/ids.ts'
+import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
-import { type FileDeps, isVisible, requireBucket, requireFile } from './lookup.ts'
+import { absent, type FileDeps, findRow, requireFile } from './lookup.ts'
+import { isKnown, isLive } from './visibility.ts'
 
 export interface Removal {
-  /** Fails: storage_delete_failed (the file is kept), storage_unavailable (unknown: hidden, retried by the sweep). */
+  /** Fails: file_in_use, storage_delete_failed (the file is kept), storage_unavailable (unknown: hidden, retried by the sweep). */
   remove(call: Call, bucket: string, id: string): Promise<void>
 }
+
+type RemovalDeps = Pick<FileDeps, 'meta' | 'blobs' | 'clock' | 'observer'>
 
 /** The verb `remove`; see FileService. */
 export function createRemoval(deps: FileDeps): Removal {
   const erase = createErase(deps)
   return {
     async remove(call, bucket, id) {
-      requireBucket(deps.schema, bucket)
-      const file = isId(id) ? await deps.meta.file(bucket, id) : null
+      const file = await findRow(deps, bucket, id)
       // A tombstone is finished rather than refused: a DELETE whose answer was lost can be sent again.
-      if (file === null || (file.state === 'ready' && !isVisible(file, deps.clock))) {
-        throw fail('file_not_found', 'there is no such file')
-      }
+      const isThere = file.state === 'deleting' || isLive(file, deps.clock)
+      if (!isKnown(file, call.caller) || !isThere) throw absent()
       requireFile(deps.access, call, 'delete', file)
       await erase(file)
       deps.observer.event('delete', { bucket, id, size: file.size })
@@ -28,14 +28,14 @@ export function createRemoval(deps: FileDeps): Removal {
   }
 }
 
-/** Takes a file and its bytes away. */
-export type Erase = (file: FileRow) => Promise<void>
-
-/** Takes a file away, rights being settled. Twice is once. */
-export function createErase(deps: Pick<FileDeps, 'meta' | 'blobs' | 'clock' | 'observer'>): Erase {
+/** Takes a file away because its caller asked for it: what the backend will not delete is kept, unless others want it gone as well. */
+function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
   const { meta, blobs, clock, observer } = deps
   return async (file) => {
-    const condemned = await meta.condemn(file.bucket, file.id, timestamp(clock.now()))
+    const now = timestamp(clock.now())
+    const condemned = await meta.condemn(file.bucket, file.id, now, false).catch((error: unknown) => {
+      throw isFailure(error, 'file_in_use') ? inUse(error) : error
+    })
     if (condemned === null) return
     observer.event('step', { point: 'condemned', id: file.id })
     try {
@@ -44,11 +44,39 @@ export function createErase(deps: Pick<FileDeps, 'meta' | 'blobs' | 'clock' | 'o
       const there = await blobs.exists(file.backend, file.key).catch(() => null)
       if (there === null) throw error
       if (there) {
-        await meta.restore(file.bucket, file.id, timestamp(clock.now()))
+        // A tombstone that is not this call's alone stays one: its record is gone, its time over, or another DELETE under way.
+        if (!(await meta.restore(file.bucket, file.id, now, timestamp(clock.now())))) throw error
         throw fail('storage_delete_failed', 'the backend did not delete the file', { cause: error })
       }
     }
+    observer.event('step', { point: 'reclaimed', id: file.id })
     await meta.bury(file.bucket, file.id)
     observer.event('step', { point: 'buried', id: file.id })
   }
+}
+
+/** Finishes what is decided: removes bytes and row of a tombstone, or of a file whose time is over. Nothing is restored: after a failure the
+ *  tombstone stays for the next sweep. Twice is once. Fails: storage_unavailable. */
+export type Reclaim = (file: FileRow) => Promise<void>
+
+/** For sweeps, and for the files that went with a record. No right is asked. */
+export function createReclaim(deps: RemovalDeps): Reclaim {
+  const { meta, blobs, clock, observer } = deps
+  return async (file) => {
+    const { bucket, id, backend, key } = file
+    if (file.state === 'ready' && (await meta.condemn(bucket, id, timestamp(clock.now()), true)) === null) return
+    observer.event('step', { point: 'condemned', id })
+    await blobs.remove(backend, key)
+    observer.event('step', { point: 'reclaimed', id })
+    await meta.bury(bucket, id)
+    observer.event('step', { point: 'buried', id })
+  }
+}
+
+/** Which record it is may not be the caller's to know: `references` tells those that are. */
+function inUse(cause: unknown): Error {
+  return fail('file_in_use', 'a record needs the file', {
+    hint: 'Take the file out of the records first; GET …/references names those you may read.',
+    cause,
+  })
 }

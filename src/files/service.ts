@@ -41,13 +41,13 @@ export function createFileService(deps: FileDeps): FileService {
     },
 
     async stat(call, bucket, id) {
-      const file = await findFile(deps, bucket, id)
+      const file = await findFile(deps, call, bucket, id)
       requireFile(access, call, 'read', file)
       return file
     },
 
     async update(call, bucket, id, update) {
-      const file = await findFile(deps, bucket, id)
+      const file = await findFile(deps, call, bucket, id)
       requireFile(access, call, 'update', file)
       return meta.update(
         bucket,

@@ -16,7 +16,10 @@ export interface ServingOptions {
   readonly status?: DeliveryDecision['status']
 }
 
-export type ServedFile = Pick<FileRow, 'name' | 'mimeType' | 'checksum' | 'updatedAt' | 'expiresAt' | 'rules'>
+export type ServedFile = Pick<
+  FileRow,
+  'name' | 'mimeType' | 'checksum' | 'updatedAt' | 'expiresAt' | 'stagedUntil' | 'rules'
+>
 
 const FIXED = {
   'accept-ranges': 'bytes',
@@ -53,8 +56,9 @@ export function servingHeaders(file: ServedFile, options: ServingOptions): Recor
 
 function cacheHeaders(file: ServedFile, cache: Bucket['cache']): Readonly<Record<string, string>> {
   if (cache.mode === 'no-store') return NO_STORE
-  // A shared cache would go on serving what has expired here, or what a rule of its own keeps from some.
-  const shared = cache.mode === 'public' && file.expiresAt === null && file.rules?.download === undefined
+  // A shared cache would go on serving what has expired here, or what a rule of its own or its being staged keeps from some.
+  const lasting = file.expiresAt === null && file.stagedUntil === null
+  const shared = cache.mode === 'public' && lasting && file.rules?.download === undefined
   if (!shared) return REVALIDATE
   // No Vary: what everyone may download is the same for everyone.
   return { ...FIXED, 'cache-control': `public, max-age=${Math.floor(cache.maxAge / 1000)}` }

@@ -6,6 +6,8 @@ import type { Clock } from '../core/clock.ts'
 import { createIds } from '../core/ids.ts'
 import type { FileService } from '../files/model.ts'
 import type { Observer } from '../observe/observer.ts'
+import type { RecordService } from '../records/model.ts'
+import type { Schema } from '../schema/model.ts'
 import { createClientAddress } from './address.ts'
 import { createCallers } from './caller.ts'
 import { createCors } from './cors.ts'
@@ -16,10 +18,13 @@ import { byteRoutes } from './rest/file-bytes.ts'
 import { fileRoutes } from './rest/files.ts'
 import { linkRoutes } from './rest/links.ts'
 import { operationRoutes, type Readiness, type RenderMetrics } from './rest/operations.ts'
+import { recordRoutes } from './rest/records.ts'
 import type { Route } from './route.ts'
 
 export interface HttpDeps {
   readonly files: FileService
+  readonly records: RecordService
+  readonly collections: Schema['collections']
   readonly identify: Identify
   readonly server: Pick<ServerConfig, 'publicUrl' | 'trustedProxies' | 'cors'>
   readonly rateLimits: Config['rateLimits']
@@ -51,6 +56,7 @@ export function createHttp(deps: HttpDeps): Hono {
     ...byteRoutes(files, observer),
     ...fileRoutes(files),
     ...linkRoutes(files),
+    ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),
     ...operationRoutes({

@@ -151,8 +151,9 @@ const NOTHING: Input<unknown, unknown> = { query: undefined, body: undefined }
 
 async function inputOf(route: Route, exchange: Exchange): Promise<Input<unknown, unknown>> {
   const { search } = exchange.start
+  if (route.absent === true) return NOTHING
   if (search === '' && route.query === undefined && route.body?.kind !== 'json') return NOTHING
-  const query = parseQuery(route.query, search)
+  const query = parseQuery(route.query, search, route.repeats)
   if (route.body?.kind !== 'json') return { query, body: undefined }
   const parsed = route.body.schema.safeParse(await readJson(exchange))
   if (!parsed.success) throw validationFailure(parsed.error)

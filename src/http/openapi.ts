@@ -2,6 +2,7 @@
 import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi'
 import * as z from 'zod'
 import { CATALOGUE, type ErrorCode } from '../core/errors.ts'
+import type { JsonSchema } from '../schema/field-type.ts'
 import { PARAMS, type ResponseDoc, type Route } from './route.ts'
 
 export interface DocumentFacts {
@@ -36,7 +37,9 @@ export function describeRoutes(routes: readonly Route[], facts: DocumentFacts): 
     scheme: 'bearer',
     description: 'A JWT, or an API key that starts with alyx_.',
   })
-  for (const route of routes) registry.registerPath(describe(route))
+  const named = new Map(routes.flatMap((route) => Object.entries(route.components ?? {})))
+  for (const [name, schema] of named) registry.registerComponent('schemas', name, schema)
+  for (const route of routes) if (route.absent !== true) registry.registerPath(describe(route))
   return new OpenApiGeneratorV31(registry.definitions).generateDocument({
     openapi: '3.1.0',
     info: { title: 'Alyx', version: facts.version, description: 'Files in buckets that a schema declares.' },
@@ -48,7 +51,7 @@ function describe(route: Route): RouteConfig {
   return {
     method: route.method.toLowerCase() as RouteConfig['method'],
     path: route.path,
-    operationId: operationId(route),
+    operationId: route.operationId ?? operationId(route),
     summary: route.summary,
     tags: [route.tag],
     // Either a credential or none: rules may admit anyone, and links carry their own right.
@@ -78,11 +81,14 @@ function operationId({ method, path }: Route): string {
 }
 
 function bodyOf(body: NonNullable<Route['body']>): NonNullable<RouteConfig['request']>['body'] {
-  if (body.kind === 'json') return { required: true, content: { 'application/json': { schema: body.schema } } }
+  if (body.kind === 'json') {
+    const schema = body.described ?? body.schema
+    return { required: true, content: { 'application/json': { schema } } } as ReturnType<typeof bodyOf>
+  }
   return { required: true, description: body.description, content: contentOf(body.content)! }
 }
 
-function contentOf(content: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Content {
+function contentOf(content: Readonly<Record<string, JsonSchema>>): Content {
   return Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])) as Content
 }
 

@@ -1,24 +1,32 @@
-// Query strings, strictly: every key once, every escape valid, every value as the route's schema wants it.
+// Query strings, strictly: every key once unless it may repeat, every escape valid, every value as the schema wants it.
 import type * as z from 'zod'
 import { fail } from '../core/errors.ts'
 
-/** `a=1&b=x+y` → its pairs (`+` is a space, as in forms). Fails invalid_query for repeated keys and broken escapes. */
-function readQuery(search: string): Record<string, string> {
-  const values: Record<string, string> = Object.create(null)
+/** How often a key may be given that may be repeated. */
+const MAX_REPEATS = 50
+
+/** `a=1&b=x+y` → its pairs (`+` is a space, as in forms); the values of `repeats` as lists, also single ones.
+ *  Fails invalid_query for other repeated keys and broken escapes. */
+function readQuery(search: string, repeats: readonly string[]): Record<string, string | string[]> {
+  const values: Record<string, string | string[]> = Object.create(null)
   if (search === '') return values
   for (const pair of search.split('&')) {
     if (pair === '') continue
     const at = pair.indexOf('=')
     const name = decode(at === -1 ? pair : pair.slice(0, at), 'name')
-    if (name in values) throw invalid(name, 'is given twice')
-    values[name] = decode(at === -1 ? '' : pair.slice(at + 1), name)
+    const before = values[name]
+    if (typeof before === 'string') throw invalid(name, 'is given twice')
+    if (before?.length === MAX_REPEATS) throw invalid(name, `is given more than ${MAX_REPEATS} times`)
+    const value = decode(at === -1 ? '' : pair.slice(at + 1), name)
+    if (before !== undefined) before.push(value)
+    else values[name] = repeats.includes(name) ? [value] : value
   }
   return values
 }
 
-/** Fails invalid_query naming the first parameter at fault. */
-export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string): Q {
-  const values = readQuery(search)
+/** The query of a route; the keys of `repeats` arrive as lists. Fails invalid_query naming the first parameter at fault. */
+export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats: readonly string[] = []): Q {
+  const values = readQuery(search, repeats)
   if (schema === undefined) {
     const [name] = Object.keys(values)
     if (name !== undefined) throw invalid(name, 'is unknown here')

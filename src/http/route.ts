@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { ErrorCode } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { DeliveryBody } from '../files/model.ts'
+import type { JsonSchema } from '../schema/field-type.ts'
 import type { Exchange } from './exchange.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
@@ -20,7 +21,11 @@ export interface Answer {
 
 /** A JSON answer; private, so never cached. */
 export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
-  const body = JSON.stringify(value)
+  return jsonText(status, JSON.stringify(value), headers)
+}
+
+/** The same of what is JSON text already. */
+export function jsonText(status: number, body: string, headers?: Readonly<Record<string, string>>): Answer {
   return {
     status,
     headers: {
@@ -43,19 +48,24 @@ export interface ResponseDoc {
   /** Of a JSON body; for other bodies give `content`. */
   readonly schema?: z.ZodType
   /** Media type → OpenAPI schema object. */
-  readonly content?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  readonly content?: Readonly<Record<string, JsonSchema>>
   /** Header name → what it says. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
 /** A JSON body is read and parsed before the handler runs; any other body is left to the handler. */
 export type RequestBody<B = unknown> =
-  | { readonly kind: 'json'; readonly schema: z.ZodType<B> }
+  | {
+      readonly kind: 'json'
+      readonly schema: z.ZodType<B>
+      /** What the document says of the body, where `schema` leaves the checking to the service. */
+      readonly described?: JsonSchema
+    }
   | {
       readonly kind: 'raw'
       readonly description: string
       /** Media type → OpenAPI schema object. */
-      readonly content: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+      readonly content: Readonly<Record<string, JsonSchema>>
     }
 
 export interface Input<Q, B> {
@@ -69,14 +79,22 @@ export interface Route<Q = unknown, B = unknown> {
   readonly path: string
   readonly summary: string
   readonly tag: string
+  /** Name in the document, where method and path do not make a good one. */
+  readonly operationId?: string
   /** Strict object of texts; without one any query is refused. */
   readonly query?: z.ZodType<Q>
+  /** Keys of the query that may be given several times; the schema meets lists of texts there. */
+  readonly repeats?: readonly string[]
   readonly body?: RequestBody<B>
   readonly responses: Readonly<Record<number, ResponseDoc>>
+  /** JSON Schemas that others refer to as `#/components/schemas/{name}`. */
+  readonly components?: Readonly<Record<string, JsonSchema>>
   /** Beyond those every route can fail with (invalid_request, invalid_query, invalid_token, …). */
   readonly failures: readonly ErrorCode[]
   /** Answers anyone without looking at credentials (health, documents, protocol discovery). */
   readonly open?: true
+  /** Only says that what the address names does not exist: takes any query and is not in the document. */
+  readonly absent?: true
   /** Counted against this limit of `rate_limits`, per caller and address. */
   readonly rate?: 'uploads' | 'sign'
   /** The request body is a file: counted as an active upload. */
@@ -105,6 +123,8 @@ interface Param {
 }
 
 const NAME = /^[a-z][a-z0-9_]{0,62}$/
+/** UTF-16 units. */
+const MAX_RECORD_ID = 512
 
 /** What a path parameter must look like; anything else is as absent as an unknown one, before any look-up. */
 export const PARAMS: Readonly<Record<string, Param>> = {
@@ -118,5 +138,15 @@ export const PARAMS: Readonly<Record<string, Param>> = {
     fits: isId,
     missing: 'upload_not_found',
     description: 'Id of an upload; the file it becomes has the same.',
+  },
+  collection: {
+    fits: (text) => NAME.test(text),
+    missing: 'collection_not_found',
+    description: 'Name of a collection in schema.yaml.',
+  },
+  record_id: {
+    fits: (text) => text.length <= MAX_RECORD_ID,
+    missing: 'record_not_found',
+    description: 'Value of the primary field, as text.',
   },
 }

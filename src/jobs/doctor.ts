@@ -1,4 +1,4 @@
-// The checker: compares rows, bytes and counters, and says by id what does not fit (GUARANTEES.md, I1–I3, I7, I8).
+// The checker: compares rows, bytes, counters and references, and says by id what does not fit (GUARANTEES.md, I1–I4, I7, I8).
 import { createHash } from 'node:crypto'
 import type { BlobEntry } from '../blobs/backend.ts'
 import type { BlobStore } from '../blobs/store.ts'
@@ -6,13 +6,14 @@ import type { Clock } from '../core/clock.ts'
 import { type AppError, isFailure } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
-import { isVisible } from '../files/lookup.ts'
 import type { Spool } from '../files/spool.ts'
+import { isLive } from '../files/visibility.ts'
+import type { ReferenceFault } from '../meta/records.ts'
 import type { MetaStore } from '../meta/store.ts'
 
 export interface DoctorProblem {
-  /** `I1` rows have bytes · `I2` bytes have rows · `I3` counters are sums · `I7` spools have rows · `I8` the database is sound. */
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I7' | 'I8'
+  /** `I1` rows have bytes · `I2` bytes have rows · `I3` counters are sums · `I4` references are what the records say · `I7` spools have rows · `I8` the database is sound. */
+  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I7' | 'I8'
   readonly kind: string
   readonly id: string
   readonly detail: string
@@ -36,11 +37,12 @@ export interface DoctorDeps {
   readonly leaseTime: number
 }
 
-/** Reads everything; changes something only with `fix`, and then never a file's row; nor bytes, when the database knows of no bytes at all:
+/** Reads everything; changes something only with `fix`, and then never a file's row nor a record; nor bytes, when the database knows of no bytes at all:
  *  then it is rather the wrong one (another path, a lost volume) than all of them are leftovers. */
 export type Doctor = (options: { readonly readData: boolean; readonly fix: boolean }) => Promise<DoctorReport>
 
 const BATCH = 500
+const MOST_FAULTS = 1000
 
 /** Wires the checker. It may run beside serving processes. */
 export function createDoctor(deps: DoctorDeps): Doctor {
@@ -87,6 +89,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       const detail = `counter ${JSON.stringify(counter)}, sum ${JSON.stringify(sum)}`
       problems.push({ invariant: 'I3', kind: 'counter_drift', id: scope, detail, ...(fix ? { fixed: true } : {}) })
     }
+    await checkReferences()
     for (const detail of await meta.integrity())
       problems.push({ invariant: 'I8', kind: 'database', id: 'database', detail })
     return { ok: problems.every((problem) => problem.fixed), problems, files, uploads, bytes }
@@ -160,15 +163,44 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
     }
 
+    /** What a record names and is not there cannot be mended here; what `_alyx_file_refs` says of records can. */
+    async function checkReferences(): Promise<void> {
+      const faults = await meta.records.faults(MOST_FAULTS)
+      const mends = fix && faults.some(isMendable)
+      if (mends) await meta.records.mendReferences()
+      for (const fault of faults) {
+        const { kind, collection, recordId, field, target } = fault
+        const fixed = mends && isMendable(fault) ? { fixed: true } : {}
+        problems.push({
+          invariant: 'I4',
+          kind,
+          id: `${collection}/${recordId}`,
+          detail: `${field} names ${target}${MEANINGS[kind]}`,
+          ...fixed,
+        })
+      }
+    }
+
     async function known(bucket: string, id: string): Promise<boolean> {
       return isId(id) && ((await meta.upload(id)) !== null || (await meta.file(bucket, id)) !== null)
     }
 
     async function stillThere(file: FileRow): Promise<boolean> {
       const row = await meta.file(file.bucket, file.id)
-      return row !== null && isVisible(row, clock)
+      return row !== null && isLive(row, clock)
     }
   }
+}
+
+const MEANINGS: Readonly<Record<ReferenceFault['kind'], string>> = {
+  reference_missing: ', and _alyx_file_refs does not know',
+  reference_stray: ' in _alyx_file_refs only',
+  file_dangling: ', a file that is not there',
+  record_dangling: ', a record that is not there',
+}
+
+function isMendable({ kind }: ReferenceFault): boolean {
+  return kind === 'reference_missing' || kind === 'reference_stray'
 }
 
 /** What every backend that can be listed holds, by `{backend}:{key}`. */

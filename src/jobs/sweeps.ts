@@ -3,7 +3,7 @@ import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
 import type { FileRow, UploadRow } from '../core/model.ts'
 import type { Leases } from '../files/leases.ts'
-import type { Erase } from '../files/removal.ts'
+import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
@@ -15,9 +15,9 @@ export interface SweepReport {
   /** Unfinished uploads removed, with the bytes that had arrived for them. */
   readonly uploads: number
   readonly uploadBytes: number
-  /** Deletions finished that had been cut off. */
+  /** Deletions finished that had been cut off, and files whose records took them along. */
   readonly deletions: number
-  /** Files whose expires_at had passed. */
+  /** Files whose expires_at had passed, or that no record named while they were staged. */
   readonly expired: number
   /** Spools and temporary files that belonged to nothing. */
   readonly leftovers: number
@@ -31,7 +31,7 @@ export interface SweepDeps {
   readonly meta: MetaStore
   readonly blobs: BlobStore
   readonly spool: Spool
-  readonly erase: Erase
+  readonly reclaim: Reclaim
   readonly clock: Clock
   readonly observer: Observer
   readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
@@ -48,7 +48,7 @@ const LEASE = 'sweep'
 
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { meta, blobs, spool, erase, clock, observer } = deps
+  const { meta, blobs, spool, reclaim, clock, observer } = deps
   const { holder, releaseGone } = deps.leases
 
   return async ({ dryRun }) => {
@@ -96,7 +96,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     }
 
     async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
-      if (!dryRun) await erase(file)
+      if (!dryRun) await reclaim(file)
       count[kind] += 1
     }
 

@@ -1,6 +1,7 @@
 // The contract of the metadata store: whole steps of the business, the same on every database.
 // Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
 import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
+import type { RecordStore } from './records.ts'
 
 /** What a claim may not exceed; null = no limit. Bytes. */
 export interface Ceilings {
@@ -37,6 +38,8 @@ export interface FileQuery {
   /** `image/png` or `image/*`. */
   readonly mimeType: string | null
   readonly ownerId: string | null
+  /** Staged files: those of one owner are listed too, or all, or none. */
+  readonly staged: { readonly ownerId: string } | 'all' | 'none'
   /** RFC 3339: files expired by then are left out. */
   readonly now: string
 }
@@ -63,6 +66,8 @@ export interface Drift {
 }
 
 export interface MetaStore {
+  readonly records: RecordStore
+
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
    *  Fails: file_exists (details.path, and details.upload_id when the holder has the same owner), quota_exceeded, rate_limited. */
   claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<UploadRow>
@@ -93,11 +98,15 @@ export interface MetaStore {
   /** Ids held by `holder` that another process asks for. */
   wanted(holder: string): Promise<readonly string[]>
 
-  /** ready → deleting. Returns the row, also when it is deleting already; null when absent. */
-  condemn(bucket: string, id: string, now: string): Promise<FileRow | null>
-  /** deleting → ready: the bytes would not go. */
-  restore(bucket: string, id: string, now: string): Promise<void>
-  /** Removes a `deleting` row and returns its bytes to the quotas. Twice is once. */
+  /** ready → deleting. Returns the row; null when absent. One that is deleting already is touched, so that nobody restores it. Records that name the file keep naming it until
+   *  `bury`. Fails file_in_use when a field with on_file_delete: restrict names it. `force` passes over that, but is only for files whose
+   *  time is over by `now` (expired, or staged for too long): a ready file of which that is not so is left alone, and null. */
+  condemn(bucket: string, id: string, now: string, force: boolean): Promise<FileRow | null>
+  /** deleting → ready: the bytes would not go. True when it is ready again: only as long as the tombstone is as `condemn` made it at
+   *  `condemnedAt`, for whoever else wants the file gone may be removing its bytes, or have dropped its last reference. */
+  restore(bucket: string, id: string, condemnedAt: string, now: string): Promise<boolean>
+  /** Removes a `deleting` row and returns its bytes to the quotas; fields of records that name the file become null, or lose the element.
+   *  Twice is once. */
   bury(bucket: string, id: string): Promise<void>
 
   /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different). */
@@ -107,6 +116,8 @@ export interface MetaStore {
 
   /** In any state; expired ones too. */
   file(bucket: string, id: string): Promise<FileRow | null>
+  /** Those of `ids` that exist, whatever their bucket and state, in any order, in one query. */
+  files(ids: readonly string[]): Promise<readonly FileRow[]>
   /** By id alone: for HEAD on a finished tus upload. */
   upload(id: string): Promise<UploadRow | null>
   /** Ready, unexpired files in order, at most `limit`. */
@@ -120,7 +131,7 @@ export interface MetaStore {
   deadUploads(now: string, limit: number): Promise<readonly UploadRow[]>
   /** Tombstones last touched before `before`. */
   stuckDeletions(before: string, limit: number): Promise<readonly FileRow[]>
-  /** Ready files whose expires_at has passed. */
+  /** Ready files whose expires_at has passed, or that were staged and not named in time. */
   expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
 
   /** A named lease over all processes (sweeps). True when taken or prolonged. */

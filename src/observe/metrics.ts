@@ -19,6 +19,7 @@ const MAX_WAITING = 20_000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Counts these fields of events: request `route method status ms`, upload `bucket protocol result bytes`, download `bucket bytes`,
+ *  record `collection operation`,
  *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep a number per SWEPT. */
 export function createMetrics(): Metrics {
   let active = 0
@@ -76,6 +77,7 @@ function createCounters(
   const downloads = counter('downloads_total', 'Answers with bytes of files.', ['bucket'])
   const downloadBytes = counter('download_bytes_total', 'Bytes of files sent.', ['bucket'])
   const deletes = counter('deletes_total', 'Files deleted.', ['bucket'])
+  const records = counter('record_writes_total', 'Records written, by how.', ['collection', 'operation'])
   const storageErrors = counter('storage_errors_total', 'Failures of a backend.', ['backend', 'operation', 'code'])
   const ruleRefusals = counter('rule_refused_total', 'Operations a rule refused.', ['operation'])
   const quotaRefusals = counter('quota_refused_total', 'Uploads a quota refused.', ['scope'])
@@ -109,6 +111,7 @@ function createCounters(
       downloadBytes.inc({ bucket: label(fields.bucket) }, amount(fields.bytes))
     },
     delete: (fields) => deletes.inc({ bucket: label(fields.bucket) }),
+    record: (fields) => records.inc({ collection: label(fields.collection), operation: label(fields.operation) }),
     storage_error: (fields) =>
       storageErrors.inc({ backend: label(fields.backend), operation: label(fields.operation), code: codeOf(fields) }),
     rule_refused: (fields) => ruleRefusals.inc({ operation: label(fields.operation) }),

@@ -6,6 +6,8 @@ export type EventName =
   | 'upload'
   | 'download'
   | 'delete'
+  /** A record was written: `{ collection, operation }`. */
+  | 'record'
   | 'rule_refused'
   | 'quota_refused'
   | 'storage_error'

@@ -4,10 +4,10 @@ import { type Keys, optional, type RecordOptions, record, required } from '../co
 import { didYouMean } from '../core/problem.ts'
 import { describe, inspect, mapped, report, type Shape, under, word } from '../core/shape.ts'
 import { flag } from '../core/values.ts'
-import { FIELD_TYPES, type FieldDefault, type FieldFacts, type FieldNames, type FieldType } from './fields.ts'
+import { FIELD_TYPES, type FieldDefault, type FieldNames, type FieldType, isRenewed } from './fields.ts'
 import type { Field } from './model.ts'
 
-export type FieldWithoutName = Omit<Field, 'name'>
+export type FieldWithoutName = Omit<Field, 'name' | 'target'>
 
 const everyField = { nullable: optional(flag, false), internal: optional(flag, false) }
 const comparableField = { unique: optional(flag, false), index: optional(flag, false) }
@@ -63,25 +63,54 @@ function oneType(name: string, entry: FieldType, options: Keys, forms: RecordOpt
     default: optional(defaultShape(entry), null),
   }
   const whole = inspect(record({ ...options, ...keys }, forms), (read, reading) => {
-    const facts: FieldFacts = { nullable: read.nullable, default: read.default }
-    const fault =
-      entry.fault?.(read, facts) ??
-      (read.primary === true && read.nullable ? 'a primary field cannot be nullable' : null)
+    const fault = entry.fault?.(read, { nullable: read.nullable, default: read.default }) ?? null
     if (fault !== null) report(reading, fault)
   })
-  return mapped(whole, (read, reading) => ({
-    type: name,
-    primary: read.primary === true,
-    unique: read.unique === true,
-    nullable: read.nullable,
-    index: read.index === true,
-    internal: read.internal,
-    default: read.default,
-    options: Object.fromEntries(
-      Object.keys(options).map((key) => [camelCase(key), (read as Record<string, unknown>)[key]]),
-    ),
-    at: reading.at,
-  }))
+  const made = mapped(whole, (read, reading): FieldWithoutName => {
+    const field = {
+      type: name,
+      primary: read.primary === true,
+      unique: read.unique === true,
+      nullable: read.nullable,
+      index: read.index === true,
+      internal: read.internal,
+      default: read.default,
+      options: Object.fromEntries(
+        Object.keys(options).map((key) => [camelCase(key), (read as Record<string, unknown>)[key]]),
+      ),
+      at: reading.at,
+    }
+    return { ...field, default: wrapped(read.default, entry, alone(field)) }
+  })
+  return inspect(made, (read, reading, node) => {
+    const field = alone(read)
+    const fault = placeFault(entry, field)
+    if (fault !== null) report(reading, fault)
+    const checked = field.default?.kind === 'literal' ? entry.check(field.default.value, field) : null
+    const written = node.kind === 'map' ? node.entries.get('default') : undefined
+    if (checked?.ok === false && written !== undefined)
+      report(under(reading, 'default', written.at), checked.fault, written.node.at)
+  })
+}
+
+/** As its type sees it: names and targets are not known yet, and no default needs them. */
+function alone(field: FieldWithoutName): Field {
+  return { ...field, name: '', target: null }
+}
+
+/** The default of a list may be written as its only value. */
+function wrapped(value: FieldDefault | null, entry: FieldType, field: Field): FieldDefault | null {
+  if (value?.kind !== 'literal' || Array.isArray(value.value) || entry.isList?.(field) !== true) return value
+  return { kind: 'literal', value: [value.value] }
+}
+
+function placeFault(entry: FieldType, field: Field): string | null {
+  if (field.primary && field.nullable) return 'a primary field cannot be nullable'
+  if (field.primary && field.internal) return 'a primary field cannot be internal'
+  if ((field.unique || field.index) && entry.isList?.(field) === true) return 'a list cannot be unique or indexed'
+  const hasValue =
+    field.nullable || field.default !== null || entry.serverOnly || entry.empty !== undefined || isRenewed(field)
+  return field.internal && !hasValue ? 'an internal field needs nullable: true or a default: nobody can set it' : null
 }
 
 function defaultShape(entry: FieldType): Shape<FieldDefault> {

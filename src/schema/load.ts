@@ -32,13 +32,12 @@ export function parseSchema(
   if (root === null) return { schema: null, problems: syntax, warnings: [] }
   const problems: Problem[] = []
   const read = schemaShape(root, context).read(root, { path: '', at: { file, line: 1, column: 1 }, problems })
-  const missing = findUnsupported(root, problems, unsupported)
-  problems.push(...missing.problems)
+  problems.push(...findUnsupported(root, problems, unsupported))
   problems.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column)
   problems.push(...danglingBuckets(namesAt(root, ['buckets']), context))
-  if (problems.length > 0) return { schema: null, problems, warnings: missing.warnings }
+  if (problems.length > 0) return { schema: null, problems, warnings: [] }
   const schema = resolveSchema(read)
-  return { schema, problems, warnings: [...missing.warnings, ...schemaWarnings(schema)] }
+  return { schema, problems, warnings: schemaWarnings(schema) }
 }
 
 /** The same for a file; one that cannot be read is a problem too. */

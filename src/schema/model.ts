@@ -58,6 +58,12 @@ export interface Collection {
   readonly at: Position
 }
 
+/** Where there is one: made by the server, the current time, or the value itself as a client would send it, which has passed the type's check. */
+export type FieldDefault =
+  | { readonly kind: 'auto' }
+  | { readonly kind: 'now' }
+  | { readonly kind: 'literal'; readonly value: unknown }
+
 /** One field; `options` holds what its type's entry in fields.ts parsed. */
 export interface Field {
   readonly name: string
@@ -67,7 +73,9 @@ export interface Field {
   readonly nullable: boolean
   readonly index: boolean
   readonly internal: boolean
-  readonly default: unknown
+  readonly default: FieldDefault | null
   readonly options: Readonly<Record<string, unknown>>
+  /** Of a relation: the primary field of the collection it points at. */
+  readonly target: Field | null
   readonly at: Position
 }

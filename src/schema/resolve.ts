@@ -1,6 +1,7 @@
 // From what the file says to what it means: the Schema that the other rooms use, and what to warn about.
 import type { Problem } from '../core/problem.ts'
-import type { Bucket, Collection, RuleSource, RuleSources, Schema } from './model.ts'
+import { FIELD_TYPES } from './fields.ts'
+import type { Bucket, Collection, Field, RuleSource, RuleSources, Schema } from './model.ts'
 import type { SchemaFile } from './shape.ts'
 
 /** The schema of a file that was read without a problem. */
@@ -26,10 +27,29 @@ export function resolveSchema(file: SchemaFile): Schema {
     }
   })
   const collections = [...(file.collections ?? [])].map(([name, { value, at }]): Collection => {
-    const fields = [...value.fields].map(([field, found]) => [field, { name: field, ...found.value }] as const)
-    return { name, fields: new Map(fields), indexes: value.indexes ?? [], rules: present(value.rules ?? {}), at }
+    const fields = [...value.fields].map(([field, found]): Field => ({ name: field, ...found.value, target: null }))
+    return { name, fields: byName(fields), indexes: value.indexes ?? [], rules: present(value.rules ?? {}), at }
   })
-  return { version: 1, buckets: byName(buckets), collections: byName(collections) }
+  return { version: 1, buckets: byName(buckets), collections: withTargets(byName(collections)) }
+}
+
+/** Relations point at collections that may stand further down in the file, so they are tied together last. */
+function withTargets(collections: ReadonlyMap<string, Collection>): ReadonlyMap<string, Collection> {
+  const tied = [...collections.values()].map((collection): Collection => {
+    const fields = [...collection.fields.values()].map((field): Field => {
+      const reference = FIELD_TYPES.get(field.type)?.reference?.(field)
+      return reference?.kind === 'record'
+        ? { ...field, target: primaryOf(collections.get(reference.collection)!) }
+        : field
+    })
+    return { ...collection, fields: byName(fields) }
+  })
+  return byName(tied)
+}
+
+/** The field that names a record. */
+export function primaryOf(collection: Collection): Field {
+  return [...collection.fields.values()].find((field) => field.primary)!
 }
 
 /** What is allowed but rarely meant. */

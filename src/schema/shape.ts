@@ -7,6 +7,7 @@ import {
   list,
   located,
   mapped,
+  type Reading,
   refine,
   report,
   type Shape,
@@ -17,9 +18,9 @@ import {
 } from '../core/shape.ts'
 import { parseDuration } from '../core/units.ts'
 import { addressNameFault, duration, flag, mediaType, reference, size } from '../core/values.ts'
-import { namesAt, type YamlNode } from '../core/yaml.ts'
+import { namesAt, nodeAt, type YamlNode } from '../core/yaml.ts'
 import { fieldShape } from './field.ts'
-import type { FieldNames } from './fields.ts'
+import { type FieldNames, isComparable } from './fields.ts'
 import type { Bucket, RecordOperation, RuleSource } from './model.ts'
 import { templateFault } from './template.ts'
 
@@ -133,8 +134,11 @@ function collectionShape(names: FieldNames) {
   const fields = inspect(declared, (all, reading) => {
     if (![...all.values()].some((field) => field.value.primary)) report(reading, 'one field must have primary: true')
   })
-  const shapeWith = (columnNames: readonly string[]) => {
-    const columns = refine(list(reference('field', columnNames)), (columns) =>
+  const shapeWith = (columnNames: readonly string[], lists: ReadonlySet<string>) => {
+    const column = refine(reference('field', columnNames), (name) =>
+      lists.has(name) ? 'has no order, so it cannot be indexed' : null,
+    )
+    const columns = refine(list(column), (columns) =>
       columns.length === 0
         ? 'must not be empty'
         : new Set(columns).size < columns.length
@@ -153,9 +157,23 @@ function collectionShape(names: FieldNames) {
   }
   const shape: ReturnType<typeof shapeWith> = {
     below: null,
-    read: (node, reading) => shapeWith(namesAt(node, ['fields'])).read(node, reading),
+    read: (node, reading) => shapeWith(namesAt(node, ['fields']), unordered(node, reading)).read(node, reading),
+  }
+  /** Names of fields that an index cannot have; what is wrong with them otherwise is reported elsewhere. */
+  function unordered(node: YamlNode, reading: Reading): ReadonlySet<string> {
+    const at = nodeAt(node, ['fields'])
+    const all = at === undefined ? [] : [...declared.read(at, { ...reading, problems: [] })]
+    const found = all.filter(
+      ([, { value }]) => value.type !== '' && !isComparable({ ...value, name: '', target: null }),
+    )
+    return new Set(found.map(([name]) => name))
   }
   return shape
+}
+
+function collectionNameFault(name: string): string | null {
+  // sqlite.org/fileformat2.html §2.6: names of tables that the database keeps for itself
+  return addressNameFault(name) ?? (name.startsWith('sqlite_') ? 'names that begin with sqlite_ are reserved' : null)
 }
 
 const version = scalar('version 1, the only one there is', 1 as const, ({ value }) => (value === 1 ? value : undefined))
@@ -166,7 +184,7 @@ export function schemaShape(root: YamlNode, limits: SchemaLimits) {
   return record({
     version: required(version),
     buckets: optional(map(located(bucketShape(limits)), addressNameFault), null),
-    collections: optional(map(located(collectionShape(names)), addressNameFault), null),
+    collections: optional(map(located(collectionShape(names)), collectionNameFault), null),
   })
 }
 

@@ -4,10 +4,23 @@ import { type AccessRequest, createAccess } from '../../src/access/decide.ts'
 import { AppError } from '../../src/core/errors.ts'
 import { ANONYMOUS, type Caller, OPERATIONS, type Operation, type OwnRules } from '../../src/core/model.ts'
 import { type Observer, silent } from '../../src/observe/observer.ts'
-import type { Bucket, Collection } from '../../src/schema/model.ts'
+import type { Bucket, Collection, Field } from '../../src/schema/model.ts'
 import { file, request, user } from './callers.ts'
 
 type Sources = Partial<Record<Operation, string>>
+const INT: Field = {
+  name: 'n',
+  type: 'int',
+  primary: true,
+  unique: false,
+  nullable: false,
+  index: false,
+  internal: false,
+  default: null,
+  options: {},
+  target: null,
+  at: { file: 'schema.yaml', line: 3, column: 7 },
+}
 const AT = { file: 'schema.yaml', line: 7, column: 17 }
 
 function bucket(name: string, rules: Sources, fileSecurity = false): Bucket {
@@ -266,8 +279,12 @@ describe('what a caller may list (D74)', () => {
 describe('a schema with a rule that does not compile', () => {
   it('gives no access at all and names every rule with its line and column', () => {
     const rules = { create: { source: 'doc.n == nope', at: AT, path: 'collections.posts.rules.create' } }
-    const posts: Collection = { name: 'posts', fields: new Map(), indexes: [], rules, at: AT }
-    const { access: none, problems } = createAccess({
+    const posts: Collection = { name: 'posts', fields: new Map([['n', INT]]), indexes: [], rules, at: AT }
+    const {
+      access: none,
+      records,
+      problems,
+    } = createAccess({
       buckets: new Map([
         ['a', bucket('a', { read: "auth.id == 'u2' ;|| true", create: 'true' })],
         ['b', bucket('b', { read: 'true &&\n  nope' })],
@@ -275,7 +292,7 @@ describe('a schema with a rule that does not compile', () => {
       collections: new Map([['posts', posts]]),
       observer: silent,
     })
-    expect(none).toBeNull()
+    expect([none, records]).toEqual([null, null])
     expect(problems).toEqual([
       { at: { ...AT, column: 17 + 16 }, path: 'buckets.a.rules.read', message: 'Unexpected character: ;' },
       { at: AT, path: 'buckets.b.rules.read', message: 'Unknown variable: nope' },

@@ -1,6 +1,6 @@
 // Rules: what compiles, what is refused and where, and that only exactly true is yes.
 import { describe, expect, it } from 'vitest'
-import type { RuleContext, RuleKind } from '../../src/access/rule-context.ts'
+import type { RecordSubject, RuleContext, RuleSubject } from '../../src/access/rule-context.ts'
 import { compileRule, OWN_RULE } from '../../src/access/rules.ts'
 import { AppError } from '../../src/core/errors.ts'
 import { ANONYMOUS } from '../../src/core/model.ts'
@@ -20,11 +20,11 @@ function judge(source: string, context: Partial<RuleContext> = {}): boolean {
 
 function refusal(
   source: string,
-  kind: RuleKind = 'file',
+  subject: RuleSubject = 'file',
   own = false,
 ): { message: string; offset: unknown; code: string } {
   try {
-    compileRule(source, kind, own ? OWN_RULE : undefined)
+    compileRule(source, subject, own ? OWN_RULE : undefined)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     return { message: error.message, offset: error.details?.offset, code: error.code }
@@ -263,19 +263,58 @@ describe('the form of a rule', () => {
 })
 
 describe('rules of records', () => {
+  const fields: RecordSubject['fields'] = new Map([
+    ['author', 'text'],
+    ['n', 'number'],
+    ['open', 'bool'],
+    ['members', 'list'],
+    ['extra', 'other'],
+  ])
+  const POSTS: RecordSubject = { fields, newDoc: false }
+  const UPDATE: RecordSubject = { fields, newDoc: true }
   const judgeRecord = (source: string, context: Partial<RuleContext>) =>
-    compileRule(source, 'record').evaluate({ caller: ALICE, request, ...context })
+    compileRule(source, UPDATE).evaluate({ caller: ALICE, request, ...context })
 
   it('see the stored row, and on update the new one', () => {
     expect(judgeRecord('doc.author == auth.id', { doc: { author: 'alice' } })).toBe(true)
     expect(judgeRecord('doc.author == auth.id', { doc: { author: null } })).toBe(false)
-    expect(judgeRecord('doc.n < 3 && new_doc.n == 3', { doc: { n: 2n }, newDoc: { n: 3 } })).toBe(true)
+    expect(judgeRecord('doc.n < 3 && new_doc.n == 3', { doc: { n: 2n }, newDoc: { n: 3n } })).toBe(true)
+  })
+  it('see the request and, in JSON, what is below a field', () => {
+    expect(judgeRecord('request.method == "GET" && request.ip.startsWith("192.0.2.")', {})).toBe(true)
+    expect(judgeRecord('doc.extra.tags.exists(t, t == "a")', { doc: { extra: { tags: ['b', 'a'] } } })).toBe(true)
   })
   it('are no where the new row is not there', () => {
-    expect(judgeRecord('new_doc.n == 3 || false', { doc: { n: 3 } })).toBe(false)
+    expect(judgeRecord('new_doc.n == 3 || false', { doc: { n: 3n } })).toBe(false)
   })
-  it('know no files', () => {
-    expect(refusal('file.size == 1', 'record').code).toBe('config_invalid')
+  it.each([
+    ['doc.autor == auth.id', 4, 'unknown field: doc.autor, did you mean "author"?'],
+    ['doc["autor"] == auth.id', 0, 'unknown field: doc.autor, did you mean "author"?'],
+    ['has(doc.autor)', 8, 'unknown field: doc.autor, did you mean "author"?'],
+    ['doc.members.exists(m, m == doc.nope)', 31, 'unknown field: doc.nope'],
+    ['doc.constructor == 1', 4, 'unknown field: constructor'],
+    ['doc[0] == 1', 0, 'unknown field: doc.0, did you mean "n"?'],
+    ['doc[auth.id] == 1', 0, 'an index must be a literal'],
+    ['doc.n == 1 && new_doc.n == 1', 14, 'new_doc is known to update rules only'],
+    ['has(new_doc.n)', 4, 'new_doc is known to update rules only'],
+    ['new_doc == doc', 0, 'new_doc is known to update rules only'],
+    ['file.size == 1', 0, 'Unknown variable: file'],
+    ['doc.author', 4, 'a rule must be true or false, this one is text or null'],
+    ['doc.members', 4, 'a rule must be true or false, this one is list or null'],
+    ['{auth.id: 1} == {"x": 1}', 0, 'a key of a map must be a literal'],
+    ['equal_unless_null(doc.n, 1)', 0, 'unknown function: equal_unless_null'],
+  ])('do not compile: %s', (source, offset, message) => {
+    expect(refusal(source, POSTS)).toEqual({ code: 'config_invalid', offset, message })
+  })
+  it.each(['doc.open', 'doc.extra', 'has(doc.n)', 'doc["author"] == "x"', 'doc.author.matches("^a")'])(
+    'compile: %s',
+    (source) => {
+      expect(refusal(source, POSTS).code).toBe('none')
+    },
+  )
+  it('for update check the new row, too', () => {
+    expect(refusal('new_doc.autor == auth.id', UPDATE)).toMatchObject({ offset: 8 })
+    expect(refusal('new_doc.author == auth.id', UPDATE).code).toBe('none')
   })
 })
 

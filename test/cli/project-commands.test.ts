@@ -172,10 +172,13 @@ describe('alyx migrate', () => {
     const fresh = await createProject()
     try {
       const before = await fresh.run(['migrate', 'status', '--json'])
-      expect(JSON.parse(before.stdout)[0]).toMatchObject({ applied_at: null })
+      expect(JSON.parse(before.stdout)).toMatchObject({
+        shipped: [{ applied_at: null }, { applied_at: null }],
+        up_to_date: false,
+      })
       expect(existsSync(join(fresh.dir, 'data'))).toBe(false)
       const applied = await fresh.run(['migrate', 'apply', '--json'])
-      expect(JSON.parse(applied.stdout).length).toBeGreaterThan(0)
+      expect(JSON.parse(applied.stdout).shipped.length).toBeGreaterThan(0)
       expect(await fresh.run(['migrate', 'apply'])).toMatchObject({ code: 0, stdout: 'up to date\n' })
       expect((await fresh.run(['migrate', 'status'])).stdout).not.toContain('pending')
     } finally {

@@ -37,6 +37,7 @@ export function draft(over: Partial<UploadDraft> = {}): UploadDraft {
     key: `${bucket}/${id}` as BlobKey,
     checksum: null,
     fileLifetime: null,
+    staging: null,
     expiresAt: at(60),
     createdAt: at(0),
     holder: 'p1',
@@ -73,6 +74,7 @@ export function query(over: Partial<FileQuery> = {}): FileQuery {
     search: null,
     mimeType: null,
     ownerId: null,
+    staged: 'all',
     now: at(0),
     ...over,
   }
@@ -156,7 +158,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         const file = await put({ path: 'x' })
         const again = () => code(store.claim(draft({ path: 'x' }), FREE, HUNDRED))
         expect(await again()).toBe('file_exists')
-        await store.condemn('docs', file.id, at(1))
+        await store.condemn('docs', file.id, at(1), false)
         expect(await again()).toBe('file_exists')
         expect(await code(store.claim(draft({ path: 'x', bucket: 'other' }), FREE, HUNDRED))).toBe('resolved')
         await store.bury('docs', file.id)
@@ -338,6 +340,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
           rules: { read: 'true' },
           linkEpoch: 0,
           expiresAt: at(4.5),
+          stagedUntil: null,
           createdAt: at(3),
           updatedAt: at(3),
         })
@@ -382,7 +385,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         await store.forget(claim.id)
         expect(await code(store.commit(claim.id, facts(), at(1)))).toBe('upload_expired')
         const file = await put()
-        await store.condemn('docs', file.id, at(1))
+        await store.condemn('docs', file.id, at(1), false)
         expect(await code(store.commit(file.id, facts(), at(1)))).toBe('upload_expired')
         expect(await usageOf('bucket:docs')).toEqual({ used: 100, reserved: 0, files: 1 })
       })
@@ -485,26 +488,43 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
     describe('deletions', () => {
       it('condemn, restore and bury move between ready, tombstone and gone; bytes return with the burial, once', async () => {
         const file = await put()
-        expect(await store.condemn('docs', file.id, at(1))).toEqual({ ...file, state: 'deleting', updatedAt: at(1) })
-        expect(await store.condemn('docs', file.id, at(2))).toEqual({ ...file, state: 'deleting', updatedAt: at(1) })
+        expect(await store.condemn('docs', file.id, at(1), false)).toEqual({
+          ...file,
+          state: 'deleting',
+          updatedAt: at(1),
+        })
         expect(await usageOf('bucket:docs')).toEqual({ used: 100, reserved: 0, files: 1 })
-        await store.restore('docs', file.id, at(3))
+        expect(await store.restore('docs', file.id, at(1), at(3))).toBe(true)
         expect(await store.file('docs', file.id)).toEqual({ ...file, updatedAt: at(3) })
+        expect(await store.restore('docs', file.id, at(3), at(3))).toBe(false)
         await store.bury('docs', file.id)
         expect(await store.file('docs', file.id)).not.toBeNull()
-        await store.condemn('docs', file.id, at(4))
+        await store.condemn('docs', file.id, at(4), false)
         await Promise.all(Array.from({ length: 4 }, () => store.bury('docs', file.id)))
         expect(await store.file('docs', file.id)).toBeNull()
         expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 0, files: 0 })
         expect(await usageOf('owner:ann')).toEqual({ used: 0, reserved: 0, files: 0 })
-        expect(await store.condemn('docs', file.id, at(5))).toBeNull()
-        await store.restore('docs', file.id, at(5))
+        expect(await store.condemn('docs', file.id, at(5), false)).toBeNull()
+        expect(await store.restore('docs', file.id, at(4), at(5))).toBe(false)
+      })
+
+      it('a tombstone that was condemned again is restored by nobody, whatever the clocks say', async () => {
+        for (const again of [0, 1, 2]) {
+          const file = await put()
+          await store.condemn('docs', file.id, at(1), false)
+          const touched = await store.condemn('docs', file.id, at(again), again === 2)
+          expect(touched).toEqual({ ...file, state: 'deleting', updatedAt: touched!.updatedAt })
+          expect(touched!.updatedAt > at(1) && touched!.updatedAt > at(again)).toBe(true)
+          expect(await store.restore('docs', file.id, at(1), at(3))).toBe(false)
+          expect(await store.restore('docs', file.id, at(again), at(3))).toBe(false)
+          expect(await store.file('docs', file.id)).toEqual(touched)
+        }
       })
 
       it('an id is only found in its own bucket', async () => {
         const file = await put()
         expect(await store.file('other', file.id)).toBeNull()
-        expect(await store.condemn('other', file.id, at(1))).toBeNull()
+        expect(await store.condemn('other', file.id, at(1), false)).toBeNull()
         expect(await code(store.update('other', file.id, { name: 'x' }, at(1)))).toBe('file_not_found')
         expect(await code(store.revokeLinks('other', file.id, at(1)))).toBe('file_not_found')
       })
@@ -545,7 +565,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
 
       it('a tombstone cannot be changed', async () => {
         const file = await put()
-        await store.condemn('docs', file.id, at(1))
+        await store.condemn('docs', file.id, at(1), false)
         expect(await code(store.update('docs', file.id, { name: 'x' }, at(1)))).toBe('file_not_found')
         expect(await code(store.revokeLinks('docs', file.id, at(1)))).toBe('file_not_found')
       })
@@ -594,7 +614,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         await put({ name: 'expired', fileLifetime: 60_000 })
         await put({ name: 'not yet', fileLifetime: 60_001 })
         const gone = await put({ name: 'gone' })
-        await store.condemn('docs', gone.id, at(1))
+        await store.condemn('docs', gone.id, at(1), false)
         await store.claim(draft({ name: 'claimed' }), FREE, HUNDRED)
         expect(names(await store.list(query({ now: at(1) })))).toEqual(['shown', 'not yet'])
         expect(await store.count(query({ now: at(1) }))).toBe(2)
@@ -662,8 +682,8 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         const ids = files.map(({ id }) => id)
         expect((await store.expiredFiles(at(2), 9)).map(({ id }) => id)).toEqual([ids[2], ids[1]])
         expect((await store.expiredFiles(at(2), 1)).map(({ id }) => id)).toEqual([ids[2]])
-        await store.condemn('docs', ids[1]!, at(4))
-        await store.condemn('docs', ids[3]!, at(3))
+        await store.condemn('docs', ids[1]!, at(4), false)
+        await store.condemn('docs', ids[3]!, at(3), false)
         expect((await store.expiredFiles(at(2), 9)).map(({ id }) => id)).toEqual([ids[2]])
         expect((await store.stuckDeletions(at(5), 9)).map(({ id }) => id)).toEqual([ids[3], ids[1]])
         expect((await store.stuckDeletions(at(4), 9)).map(({ id }) => id)).toEqual([ids[3]])
@@ -726,7 +746,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
             case 7:
               return store.forget(id)
             case 8:
-              return store.condemn(bucket, id, at(minute))
+              return store.condemn(bucket, id, at(minute), false)
             default:
               return store.bury(bucket, id)
           }

@@ -51,6 +51,8 @@ describe('README.md', () => {
     expect(output).toContain('"path":"greetings/hello.txt"')
     expect(output).toContain('"path":"greetings/raw.txt"')
     expect(output).toContain('hello from Alyx\nfrom{"url":')
+    expect(output).toMatch(/"cover":\{"id":"[^"]*","bucket":"documents","name":"hello.txt"/)
+    expect(output).toMatch(/"references":\[\{"collection":"posts","record_id":"[^"]*","field":"cover"\}\]/)
     expect(readFileSync(join(server.dir, 'copy.txt'), 'utf8')).toBe('hello from Alyx\n')
   })
 

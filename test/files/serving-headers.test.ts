@@ -8,6 +8,7 @@ const FILE: ServedFile = {
   checksum: 'ab'.repeat(32),
   updatedAt: '2026-03-01T12:00:00.789Z',
   expiresAt: null,
+  stagedUntil: null,
   rules: null,
 }
 
@@ -88,8 +89,9 @@ describe('caches', () => {
     expect(headers({ cache })).not.toHaveProperty('vary')
   })
 
-  test('no shared cache keeps a file that expires or that has a download rule of its own, nor an error', () => {
+  test('no shared cache keeps a file that expires, is staged or has a download rule of its own, nor an error', () => {
     expect(headers({ cache }, { expiresAt: '2026-03-01T13:00:30.500Z' })['cache-control']).toBe('private, no-cache')
+    expect(headers({ cache }, { stagedUntil: '2026-03-01T13:00:30.500Z' })['cache-control']).toBe('private, no-cache')
     expect(headers({ cache }, { rules: { download: 'auth.id == "x"' } })['cache-control']).toBe('private, no-cache')
     expect(headers({ cache }, { rules: { read: 'auth.id == "x"' } })['cache-control']).toBe('public, max-age=3600')
     expect(headers({ cache, status: 416 })['cache-control']).toBe('private, no-store, max-age=0')

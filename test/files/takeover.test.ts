@@ -92,7 +92,7 @@ describe('the sweep', () => {
           return rows
         },
       },
-      erase: async () => {},
+      reclaim: async () => {},
       leaseTime: LEASE_TIME,
       batchSize: 50,
       maxRuntime: 20_000,

@@ -9,6 +9,7 @@ import { ANONYMOUS, type BlobKey, type Call, type Caller, type FileRow } from '.
 import type { FileService, ListInput, OpenInput, UploadInput } from '../../src/files/model.ts'
 import { createHttp, type HttpDeps } from '../../src/http/app.ts'
 import type { EventName } from '../../src/observe/observer.ts'
+import type { RecordService } from '../../src/records/model.ts'
 
 export interface Heard {
   readonly name: EventName
@@ -29,6 +30,18 @@ export interface World {
 
 export const USER: Caller = { ...ANONYMOUS, kind: 'user', id: 'alice' }
 export const ALICE = { authorization: 'Bearer alice' }
+
+const absent = (collection: string): Error => fail('collection_not_found', `collection ${collection} does not exist`)
+
+/** The records of a schema without collections. */
+const noRecords: RecordService = {
+  list: async (_, collection) => Promise.reject(absent(collection)),
+  get: async (_, collection) => Promise.reject(absent(collection)),
+  create: async (_, collection) => Promise.reject(absent(collection)),
+  update: async (_, collection) => Promise.reject(absent(collection)),
+  remove: async (_, collection) => Promise.reject(absent(collection)),
+  references: async () => [],
+}
 
 /** Buckets: `pub` (all may), `none` (nobody may), `tiny` (10 bytes). `Bearer alice` is the only good credential. */
 export function createWorld(overrides: Partial<HttpDeps> = {}, service: Partial<FileService> = {}): World {
@@ -140,6 +153,8 @@ export function createWorld(overrides: Partial<HttpDeps> = {}, service: Partial<
   }
   const app = createHttp({
     files,
+    records: noRecords,
+    collections: new Map(),
     identify: async (authorization) => {
       if (authorization === 'Bearer alice') return USER
       throw fail('invalid_token', 'the token is not valid here')
@@ -164,7 +179,8 @@ function* pieces(content: Buffer): Generator<Buffer> {
   for (let at = 0; at < content.length; at += 65_536) yield content.subarray(at, at + 65_536)
 }
 
-function rowOf(
+/** The row of a ready file. */
+export function rowOf(
   id: string,
   bucket: string,
   name: string,
@@ -194,6 +210,7 @@ function rowOf(
     rules: null,
     linkEpoch: 0,
     expiresAt: null,
+    stagedUntil: null,
     createdAt: now,
     updatedAt: now,
   }

@@ -41,6 +41,7 @@ test('it names every route, the server and the version', async () => {
     'get /api/files/{bucket}',
     'get /api/files/{bucket}/{id}',
     'get /api/files/{bucket}/{id}/download',
+    'get /api/files/{bucket}/{id}/references',
     'get /api/files/{bucket}/{id}/sign',
     'get /api/files/{bucket}/{id}/view',
     'get /docs',

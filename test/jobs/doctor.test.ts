@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { fail } from '../../src/core/errors.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
+import { connect } from '../../src/meta/sqlite/connection.ts'
 import { openSqlite } from '../../src/meta/sqlite/open.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
@@ -77,5 +78,84 @@ describe('doctor, where a backend cannot be listed', () => {
     const dark = await shop.doctor({ readData: false, fix: false })
     expect(dark.problems.map(({ kind }) => kind)).toEqual(Array(3).fill('storage_unavailable'))
     expect(dark.problems.map(({ id }) => id)).toContain(whole!.id)
+  })
+})
+
+describe('doctor on references', () => {
+  const SCHEMA = `
+version: 1
+buckets:
+  docs: {backend: local, max_file_size: 1MB, rules: {create: "true"}}
+collections:
+  posts:
+    fields:
+      id: {type: id, primary: true}
+      cover: {type: file, bucket: docs, nullable: true}
+      papers: {type: 'file[]', bucket: docs}
+`
+  const at = '2026-01-01T00:00:00.000Z'
+  const absent = '01900000-0000-7000-8000-000000000001'
+
+  /** Two files, a post that names the first, and the database file to do damage in. */
+  async function begin() {
+    shop = await openWorkshop({ schema: SCHEMA })
+    const one = await shop.files.upload(as('ada'), put('docs', '1', Buffer.from('one')))
+    const two = await shop.files.upload(as('ada'), put('docs', '2', Buffer.from('two')))
+    await shop.meta.records.insert('posts', { id: 'p', cover: one.id, papers: '[]' }, at)
+    const db = connect({
+      file: join(shop.dir, 'alyx.db'),
+      durability: 'normal',
+      busyTimeout: 1000,
+      cache: 1024,
+      readOnly: false,
+    })
+    return { one, two, db }
+  }
+
+  it('finds nothing where they are what the records say', async () => {
+    const { db } = await begin()
+    db.close()
+    expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [] })
+  })
+
+  it('finds and mends what _alyx_file_refs has too much and too little', async () => {
+    const { one, two, db } = await begin()
+    db.prepare('DELETE FROM _alyx_file_refs').run()
+    db.prepare("INSERT INTO _alyx_file_refs VALUES (?, 'posts', 'p', 'papers')").run(two.id)
+    db.close()
+    const missing = {
+      invariant: 'I4',
+      kind: 'reference_missing',
+      id: 'posts/p',
+      detail: `cover names ${one.id}, and _alyx_file_refs does not know`,
+    }
+    const stray = {
+      invariant: 'I4',
+      kind: 'reference_stray',
+      id: 'posts/p',
+      detail: `papers names ${two.id} in _alyx_file_refs only`,
+    }
+    const found = await shop.doctor({ readData: false, fix: false })
+    expect(found.ok).toBe(false)
+    expect(found.problems.toSorted((a, b) => (a.kind < b.kind ? -1 : 1))).toEqual([missing, stray])
+    const mended = await shop.doctor({ readData: false, fix: true })
+    expect(mended.ok).toBe(true)
+    expect(mended.problems).toContainEqual({ ...missing, fixed: true })
+    expect(mended.problems).toContainEqual({ ...stray, fixed: true })
+    expect(await shop.doctor({ readData: false, fix: false })).toMatchObject({ ok: true, problems: [] })
+    expect(await shop.meta.records.references(one.id, 9)).toMatchObject([{ recordId: 'p', field: 'cover' }])
+  })
+
+  it('only reports a record that names a file which is not there', async () => {
+    const { one, db } = await begin()
+    db.prepare('UPDATE posts SET cover = ?').run(absent)
+    db.prepare('UPDATE _alyx_file_refs SET file_id = ?').run(absent)
+    db.close()
+    const report = await shop.doctor({ readData: false, fix: true })
+    const detail = `cover names ${absent}, a file that is not there`
+    expect(report).toMatchObject({ ok: false, problems: [{ kind: 'file_dangling', id: 'posts/p', detail }] })
+    expect(report.problems[0]).not.toHaveProperty('fixed')
+    expect((await shop.meta.records.get('posts', 'p'))?.values).toMatchObject({ cover: absent })
+    expect(await shop.meta.file('docs', one.id)).not.toBeNull()
   })
 })

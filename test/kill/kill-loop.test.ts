@@ -3,13 +3,15 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createChance } from '../support/random.ts'
 import { pause, startServer, type TestServer } from '../support/server.ts'
-import { createLedger, settle } from './ledger.ts'
+import { createLedger } from './ledger.ts'
 import { runLoad } from './load.ts'
-import { POINTS } from './points.ts'
+import { CASCADE_POINTS, POINTS } from './points.ts'
+import { SCHEMA } from './schema.ts'
+import { settle } from './settle.ts'
 
 const LONG = process.env.ALYX_TEST_LONG === '1'
 const SEED = Number(process.env.ALYX_KILL_SEED ?? Math.floor(Math.random() * 1e9))
-const ROUNDS = Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 40))
+const ROUNDS = Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 38))
 /** The longest a round's load runs before the process is killed from outside. */
 const PATIENCE = 1500
 const LEASE = 500
@@ -25,7 +27,7 @@ function orders(): Readonly<Record<string, string>> {
   // Every fourth death comes from outside, at no step in particular.
   return dice.chance(0.25)
     ? { KILL_POINT: '' }
-    : { KILL_POINT: dice.pick(POINTS), KILL_COUNT: String(1 + dice.below(12)) }
+    : { KILL_POINT: dice.pick(dice.chance(0.4) ? CASCADE_POINTS : POINTS), KILL_COUNT: String(1 + dice.below(12)) }
 }
 
 let order = orders()
@@ -33,6 +35,7 @@ let order = orders()
 beforeAll(async () => {
   server = await startServer({
     script: fileURLToPath(new URL('./server-main.ts', import.meta.url)),
+    schema: SCHEMA,
     env: { KILL_LEASE: String(LEASE) },
     launchEnv: order,
   })
@@ -54,9 +57,9 @@ async function inspect(): Promise<{ readonly swept: unknown; readonly report: un
   return JSON.parse(said.trim().split('\n').at(-1) ?? '') as { swept: unknown; report: unknown }
 }
 
-/** How long the parts of the rounds took in all, milliseconds. */
 /** Milliseconds from each restart to ready. */
 const starts: number[] = []
+/** How long the parts of the rounds took in all, milliseconds. */
 const spent = { load: 0, start: 0, inspect: 0, settle: 0 }
 
 async function round(): Promise<void> {
@@ -117,10 +120,11 @@ describe(`kill loop (ALYX_KILL_SEED=${SEED})`, () => {
     expect(sorted[sorted.length >> 1]).toBeLessThan(5000)
   })
 
-  it('died at many different steps', () => {
-    console.info(`deaths: ${JSON.stringify(Object.fromEntries(fired))}; milliseconds: ${JSON.stringify(spent)}`)
-    expect([...fired.keys()].filter((point) => point !== 'outside').length).toBeGreaterThanOrEqual(
-      Math.min(5, Math.floor(ROUNDS / 4)),
-    )
+  it('died at many different steps, in the middle of many different changes', () => {
+    const [deaths, changes] = [fired, ledger.tally].map((counts) => JSON.stringify(Object.fromEntries(counts)))
+    console.info(`deaths: ${deaths}; changes: ${changes}; milliseconds: ${JSON.stringify(spent)}`)
+    const cutOff = [...ledger.tally.keys()].filter((name) => name.includes('cut off'))
+    for (const seen of [[...fired.keys()].filter((point) => point !== 'outside'), cutOff])
+      expect(seen.length).toBeGreaterThanOrEqual(Math.min(5, Math.floor(ROUNDS / 4)))
   })
 })

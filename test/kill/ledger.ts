@@ -1,15 +1,45 @@
-// What the server has acknowledged, and the check that it still holds after a crash (I5, I6, G11).
-import { type Answer, request } from '../support/http.ts'
-import { sha256 } from '../support/random.ts'
-import { contentOfName } from './content.ts'
+// What the server has acknowledged, what was sent and not answered, and who is busy with what.
+import type { Bucket, CollectionName } from './schema.ts'
 
 export type FileFate =
   /** The upload was acknowledged. */
   | 'present'
-  /** A delete was sent and not answered. */
+  /** A change that takes the file away was sent and not answered. */
   | 'leaving'
-  /** A delete was acknowledged. */
+  /** A change that took the file away was acknowledged. */
   | 'gone'
+
+export interface LedgerFile {
+  readonly bucket: Bucket
+  readonly name: string
+  fate: FileFate
+  /** No record has named it yet. */
+  staged: boolean
+}
+
+export type Values = Readonly<Record<string, string | number | null | readonly string[]>>
+
+/** A record as clients see it. */
+export interface Item {
+  readonly collection: CollectionName
+  readonly id: string
+  readonly values: Values
+}
+
+/** All that one request does, or nothing of it. */
+export interface Change {
+  readonly kind: 'POST' | 'PATCH' | 'DELETE of a record' | 'DELETE of a file' | 'DELETE of a file in use'
+  /** The file, or the record. */
+  readonly of: string
+  /** By id, as they are afterwards; null is gone. */
+  readonly records: ReadonlyMap<string, Item | null>
+  /** Files that are gone afterwards. */
+  readonly gone: readonly string[]
+  /** Staged files that are staged no longer afterwards. */
+  readonly claimed: readonly string[]
+  /** Ids of files and records that nobody else may change meanwhile: what happens to them depends on this. */
+  readonly holds: ReadonlySet<string>
+}
 
 export interface Resumable {
   readonly id: string
@@ -21,95 +51,72 @@ export interface Resumable {
 }
 
 export interface Ledger {
-  readonly files: Map<string, { readonly name: string; fate: FileFate }>
+  readonly files: Map<string, LedgerFile>
+  readonly records: Map<string, Item>
+  /** Records that went since the last settlement. */
+  readonly removed: Item[]
   /** Names of uploads that were sent and not answered. */
   readonly inFlight: Set<string>
   readonly resumables: Map<string, Resumable>
+  /** Changes that were sent and not answered. */
+  readonly open: Set<Change>
+  /** How many changes there were, by the kind of request and how it ended. */
+  readonly tally: Map<string, number>
 }
 
 export function createLedger(): Ledger {
-  return { files: new Map(), inFlight: new Set(), resumables: new Map() }
+  return {
+    files: new Map(),
+    records: new Map(),
+    removed: [],
+    inFlight: new Set(),
+    resumables: new Map(),
+    open: new Set(),
+    tally: new Map(),
+  }
 }
 
+/** Where the server is, and as whom to speak. */
 export interface Access {
   readonly port: number
   readonly token: string
 }
 
-interface Listed {
-  readonly id: string
-  readonly name: string
-  readonly size: number
-  readonly checksum: string
+/** A live server answered wrongly. */
+export class Broken extends Error {}
+
+/** Whether somebody's open change depends on a file or record. */
+export function isHeld(ledger: Ledger, id: string): boolean {
+  return [...ledger.open].some(({ holds }) => holds.has(id))
 }
 
-/** Everything in the bucket. */
-export async function listAll(access: Access): Promise<readonly Listed[]> {
-  const found: Listed[] = []
-  let cursor: string | null = null
-  do {
-    const query: string = cursor === null ? '' : `&cursor=${encodeURIComponent(cursor)}`
-    const answer: Answer = await request({ ...access, path: `/api/files/pub?limit=1000&sort=created_at${query}` })
-    if (answer.status !== 200) throw new Error(`list: ${answer.status} ${answer.text}`)
-    const page = answer.json<{ files: Listed[]; next_cursor: string | null }>()
-    found.push(...page.files)
-    cursor = page.next_cursor
-  } while (cursor !== null)
-  return found
-}
-
-/** Downloads and compares with what the name promises. Null when the file is 404. */
-export async function readWhole(access: Access, id: string, name: string): Promise<true | null> {
-  const answer = await request({ ...access, path: `/api/files/pub/${id}/download` })
-  if (answer.status === 404) return null
-  const content = contentOfName(name)
-  if (answer.status !== 200)
-    throw new Error(`download of ${id} (${name}): ${answer.status} ${answer.text.slice(0, 300)}`)
-  if (answer.body.length !== content.body.length || sha256(answer.body) !== content.checksum)
-    throw new Error(`${id} (${name}) is readable with ${answer.body.length} wrong bytes`)
+/** Notes that the change is about to be sent. False, and nothing is noted, when it would touch what another open change holds. */
+export function begin(ledger: Ledger, change: Change): boolean {
+  if ([...change.holds].some((id) => isHeld(ledger, id))) return false
+  ledger.open.add(change)
+  for (const id of change.gone) ledger.files.get(id)!.fate = 'leaving'
   return true
 }
 
-/** Compares the server with the ledger, then settles in the ledger what a crash had left open. */
-export async function settle(
+/** The change is known to have happened, or not to have. */
+export function finish(
   ledger: Ledger,
-  access: Access,
-  sample: (ids: readonly string[]) => readonly string[],
-): Promise<void> {
-  const listed = new Map((await listAll(access)).map((file) => [file.id, file]))
-  const unknown = [...listed.values()].filter((file) => !ledger.files.has(file.id))
-  for (const file of unknown) {
-    if (!ledger.inFlight.has(file.name) && !ledger.resumables.has(file.id))
-      throw new Error(`${file.id} (${file.name}) appeared though nobody was uploading it`)
-    if ((await readWhole(access, file.id, file.name)) === null) throw new Error(`${file.id} is listed and 404`)
-    ledger.files.set(file.id, { name: file.name, fate: 'present' })
-    ledger.resumables.delete(file.id)
-  }
-  ledger.inFlight.clear()
-
-  const checked = new Set(sample([...ledger.files.keys()]))
-  for (const [id, file] of ledger.files) {
-    const there = listed.has(id)
-    if (file.fate === 'present' && !there)
-      throw new Error(`I5: ${id} (${file.name}) was acknowledged and is not listed`)
-    if (file.fate === 'gone' && there)
-      throw new Error(`I5: the delete of ${id} (${file.name}) was acknowledged and it is listed`)
-    const certain = file.fate
-    if (file.fate === 'leaving') file.fate = there ? 'present' : 'gone'
-    if (!checked.has(id) && certain !== 'leaving') continue
-    const read = await readWhole(access, id, file.name)
-    if (there && read === null) throw new Error(`I5: ${id} (${file.name}) is listed and its download is 404`)
-    if (!there && read !== null) throw new Error(`I5: ${id} (${file.name}) is not listed and can be downloaded`)
-  }
-
-  for (const upload of [...ledger.resumables.values()]) {
-    const head = await request({ ...access, method: 'HEAD', path: upload.path, headers: { 'tus-resumable': '1.0.0' } })
-    const offset = Number(head.headers['upload-offset'])
-    if (head.status !== 200) throw new Error(`G11: HEAD of upload ${upload.id} (${upload.name}): ${head.status}`)
-    if (!(offset >= upload.offset && offset <= upload.length))
-      throw new Error(`G11: upload ${upload.id} fell from ${upload.offset} to ${offset} of ${upload.length}`)
-    // Without a file in the list the full length would be a lie (I6).
-    if (offset === upload.length) throw new Error(`upload ${upload.id} reports its full length without being a file`)
-    upload.offset = offset
+  change: Change,
+  ending: 'acknowledged' | 'cut off and done' | 'cut off and undone',
+): void {
+  const happened = ending !== 'cut off and undone'
+  const name = `${change.kind}, ${ending}`
+  ledger.tally.set(name, (ledger.tally.get(name) ?? 0) + 1)
+  ledger.open.delete(change)
+  for (const id of change.gone) ledger.files.get(id)!.fate = happened ? 'gone' : 'present'
+  if (!happened) return
+  for (const id of change.claimed) ledger.files.get(id)!.staged = false
+  for (const [id, item] of change.records) {
+    const old = ledger.records.get(id)
+    if (item !== null) ledger.records.set(id, item)
+    else if (old) {
+      ledger.records.delete(id)
+      ledger.removed.push(old)
+    }
   }
 }

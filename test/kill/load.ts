@@ -1,10 +1,14 @@
-// A mixed load: raw, multipart and resumable uploads, deletes and checking readers, until the server dies.
+// A mixed load: raw, multipart and resumable uploads, records that name their files, deletes and checking readers, until the server dies.
 import { request } from '../support/http.ts'
 import { form } from '../support/multipart.ts'
 import type { Chance } from '../support/random.ts'
 import { pause } from '../support/server.ts'
+import { fileRemoval } from './changes.ts'
 import { contentOf, contentOfName } from './content.ts'
-import { type Access, type Ledger, listAll, type Resumable, readWhole } from './ledger.ts'
+import { type Access, Broken, begin, finish, isHeld, type Ledger, type Resumable } from './ledger.ts'
+import { listAll, readWhole } from './reads.ts'
+import { recorder, recordReader } from './record-load.ts'
+import type { Bucket } from './schema.ts'
 
 const TUS = { 'tus-resumable': '1.0.0' }
 const CHUNK = 20_000
@@ -18,11 +22,10 @@ export interface LoadOptions {
   readonly nextSeed: () => number
 }
 
-class Broken extends Error {}
-
 /** Runs all workers until the server is dead. Rejects when a live server answers wrongly. */
 export async function runLoad(options: LoadOptions): Promise<void> {
-  const workers = [putter, putter, poster, resumer, resumer, deleter, reader, reader]
+  const files = [putter, putter, poster, resumer, resumer, deleter, reader, reader]
+  const workers = [...files, recorder, recorder, recorder, recordReader]
   await Promise.all(
     workers.map(async (worker) => {
       while (!options.dead()) {
@@ -48,14 +51,15 @@ function size(dice: Chance): number {
 
 async function putter({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
   const content = contentOf(nextSeed(), size(dice))
+  const bucket = dice.chance(0.3) ? 'stage' : 'pub'
   ledger.inFlight.add(content.name)
   const answer = await request({
     ...access,
     method: 'PUT',
-    path: `/api/files/pub?name=${content.name}`,
+    path: `/api/files/${bucket}?name=${content.name}`,
     body: content.body,
   })
-  accept(ledger, content.name, answer.status, answer.text)
+  accept(ledger, bucket, content.name, answer.status, answer.text)
 }
 
 async function poster({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
@@ -64,13 +68,13 @@ async function poster({ ledger, access, dice, nextSeed }: LoadOptions): Promise<
   ledger.inFlight.add(content.name)
   const headers = { 'content-type': made.contentType }
   const answer = await request({ ...access, method: 'POST', path: '/api/files/pub', headers, body: made.body })
-  accept(ledger, content.name, answer.status, answer.text)
+  accept(ledger, 'pub', content.name, answer.status, answer.text)
 }
 
-function accept(ledger: Ledger, name: string, status: number, text: string): void {
+function accept(ledger: Ledger, bucket: Bucket, name: string, status: number, text: string): void {
   if (status !== 201) throw new Broken(`upload of ${name}: ${status} ${text}`)
   const { id } = JSON.parse(text) as { id: string }
-  ledger.files.set(id, { name, fate: 'present' })
+  ledger.files.set(id, { bucket, name, fate: 'present', staged: bucket === 'stage' })
   ledger.inFlight.delete(name)
 }
 
@@ -127,20 +131,22 @@ async function append({ ledger, access }: LoadOptions, upload: Resumable): Promi
   upload.offset = Number(answer.headers['upload-offset'])
   if (upload.offset !== upload.length) return
   ledger.resumables.delete(upload.id)
-  ledger.files.set(upload.id, { name: upload.name, fate: 'present' })
+  ledger.files.set(upload.id, { bucket: 'pub', name: upload.name, fate: 'present', staged: false })
 }
 
 async function deleter({ ledger, access, dice }: LoadOptions): Promise<void> {
-  const present = [...ledger.files].filter(([, file]) => file.fate === 'present')
+  const present = [...ledger.files].filter(([id, file]) => file.fate === 'present' && !isHeld(ledger, id))
   // Few files keep the checks short; when there are many, deletes run without a pause.
   if (present.length < 40 && !dice.chance(present.length < 10 ? 0.1 : 0.5)) return pause(20)
   const entry = present.length > 0 ? dice.pick(present) : undefined
   if (!entry) return pause(20)
   const [id, file] = entry
-  file.fate = 'leaving'
-  const answer = await request({ ...access, method: 'DELETE', path: `/api/files/pub/${id}` })
-  if (answer.status !== 204) throw new Broken(`DELETE of ${id}: ${answer.status} ${answer.text}`)
-  file.fate = 'gone'
+  const change = fileRemoval(ledger, id)
+  if (!begin(ledger, change)) return pause(5)
+  const answer = await request({ ...access, method: 'DELETE', path: `/api/files/${file.bucket}/${id}` })
+  const isRight = change.kind === 'DELETE of a file' ? answer.status === 204 : answer.code === 'file_in_use'
+  if (!isRight) throw new Broken(`${change.kind}, ${id}: ${answer.status} ${answer.text}`)
+  finish(ledger, change, 'acknowledged')
 }
 
 /** G2: whatever can be read is complete. */
@@ -150,7 +156,7 @@ async function reader({ ledger, access, dice }: LoadOptions): Promise<void> {
   for (let i = 0; i < 3; i++) {
     const file = dice.pick(listed)
     const before = ledger.files.get(file.id)?.fate
-    const read = await readWhole(access, file.id, file.name).catch((error: unknown) => {
+    const read = await readWhole(access, file.id, file).catch((error: unknown) => {
       if (error instanceof Error && /wrong bytes|download of/.test(error.message)) throw new Broken(error.message)
       throw error
     })

@@ -1,5 +1,17 @@
 // The durable steps at which the kill loop ends the process.
 
+/** From the commit that turns files into tombstones to the last of their rows. */
+export const CASCADE_POINTS = [
+  'record_written',
+  'record_removed',
+  'condemned',
+  'delete.unlinked',
+  'delete.durable',
+  'reclaimed',
+  'buried',
+  'cascaded',
+] as const
+
 export const POINTS = [
   'put.written',
   'put.synced',
@@ -7,14 +19,11 @@ export const POINTS = [
   'put.durable',
   'claimed',
   'committed',
-  'condemned',
-  'buried',
   'spool.written',
   'spool.synced',
-  'delete.unlinked',
-  'delete.durable',
   'adopt.linked',
   'adopt.durable',
   'advanced',
   'stored',
+  ...CASCADE_POINTS,
 ] as const

@@ -33,7 +33,7 @@ if (positionals[0] === 'serve') {
   process.on('SIGUSR2', () => {
     armed = true
   })
-  const alyx = await createAlyx({ ...files, observer: executioner, leaseTime })
+  const alyx = await createAlyx({ ...files, observer: executioner, leaseTime, migrate: true })
   const server = await serveAlyx(alyx)
   process.on('SIGTERM', () => {
     void server

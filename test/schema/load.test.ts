@@ -151,7 +151,7 @@ describe('a field', () => {
       maxSize: null,
       allowedTypes: null,
       onDelete: 'keep',
-      onFileDelete: 'set_null',
+      onFileDelete: null,
       maxFiles: null,
       maxTotalSize: 5_242_880,
     })
@@ -171,7 +171,7 @@ describe('a field', () => {
     ],
     [
       'string',
-      '{type: string, min_length: 1, max_length: 9, pattern: "^a", enum: [auto, b], format: email, default: auto}',
+      '{type: string, min_length: 1, max_length: 9, pattern: "^a", enum: [auto, b], default: auto}',
       { kind: 'literal', value: 'auto' },
     ],
     ['text', '{type: text, default: x, min_length: 1, pattern: x}', { kind: 'literal', value: 'x' }],
@@ -185,9 +185,9 @@ describe('a field', () => {
     ['email', '{type: email, unique: true, default: a@b.example}', { kind: 'literal', value: 'a@b.example' }],
     ['url', '{type: url, default: "https://a.example/x"}', { kind: 'literal', value: 'https://a.example/x' }],
     ['date', '{type: date, default: 2026-11-30}', { kind: 'literal', value: '2026-11-30' }],
-    ['select', '{type: select, values: [a, b], max_select: 2, default: a}', { kind: 'literal', value: 'a' }],
+    ['select', '{type: select, values: [a, b], max_select: 2, default: a}', { kind: 'literal', value: ['a'] }],
     ['relation', '{type: relation, collection: posts, on_delete: set_null, nullable: true}', null],
-    ['file', '{type: file, bucket: images, internal: true, allowed_types: [image/*]}', null],
+    ['file', '{type: file, bucket: images, internal: true, nullable: true, allowed_types: [image/*]}', null],
     ['file[]', '{type: "file[]", bucket: images, max_files: 20}', null],
   ])('can be of type %s', (type, text, value) => {
     expect(fields(`f: ${text}`).get('f')).toMatchObject({ type, default: value })

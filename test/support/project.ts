@@ -1,6 +1,7 @@
 // A directory with schema.yaml and alyx.yml, and the command line run in it as a child process.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,6 +43,7 @@ export interface Project {
   readonly port: number
   /** The arguments that name the two files. */
   readonly fileArguments: readonly string[]
+  /** Before `serve`, the tables of a schema with collections are made. */
   spawn(args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess
   /** Runs a command to its end; after `timeout` ms (default 30,000) it is killed and `code` is null. */
   run(args: readonly string[], timeout?: number): Promise<CommandResult>
@@ -76,6 +78,18 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
       env: { ...cleanEnvironment(), ...options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+  let applied = ''
+  const applyOnce = (): void => {
+    const schema = readFileSync(join(dir, 'schema.yaml'), 'utf8')
+    if (schema === applied || !/^collections:/m.test(schema)) return
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', SERVE_MAIN, 'migrate', 'apply', ...fileArguments],
+      { cwd: dir, env: { ...cleanEnvironment(), ...options.env }, encoding: 'utf8' },
+    )
+    if (status !== 0) throw new Error(`migrate apply failed (exit ${status}):\n${stdout}\n${stderr}`)
+    applied = schema
+  }
   const run = (args: readonly string[], timeout = 30_000): Promise<CommandResult> =>
     new Promise((resolve, reject) => {
       const child = start(SERVE_MAIN, [...args, ...fileArguments])
@@ -98,7 +112,10 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
     dir,
     port,
     fileArguments,
-    spawn: (args, env) => start(options.script ?? SERVE_MAIN, args, env),
+    spawn: (args, env) => {
+      if (args[0] === 'serve') applyOnce()
+      return start(options.script ?? SERVE_MAIN, args, env)
+    },
     run,
     doctor: async () => {
       const result = await run(['doctor', '--json'])
@@ -131,14 +148,19 @@ function cleanEnvironment(): Record<string, string> {
   return kept
 }
 
-/** A port nobody listens on at the moment. */
+/** A port nobody listens on, and none that the system gives to outgoing connections: those would take it while a server restarts. */
 export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
+  for (let tries = 0; tries < 100; tries++) {
+    const port = randomInt(15_000, 32_000)
+    const server = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+    if (isFree) return port
+  }
+  throw new Error('no free port')
 }
 
 function isPlain(value: unknown): value is Record<string, unknown> {

@@ -12,15 +12,18 @@ import { createIds } from '../../src/core/ids.ts'
 import { ANONYMOUS, type Call, type Caller } from '../../src/core/model.ts'
 import { createHolder } from '../../src/files/holder.ts'
 import { createLeases } from '../../src/files/leases.ts'
-import { createErase } from '../../src/files/removal.ts'
+import { createReclaim } from '../../src/files/removal.ts'
 import { createFileService } from '../../src/files/service.ts'
 import { openSpool } from '../../src/files/spool.ts'
 import { createUploadSessions } from '../../src/files/uploads.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { createSweep } from '../../src/jobs/sweeps.ts'
-import { openSqlite } from '../../src/meta/sqlite/open.ts'
+import { connect } from '../../src/meta/sqlite/connection.ts'
+import { applyMigrations, openSqlite } from '../../src/meta/sqlite/open.ts'
+import { createIndexSql, createTableSql } from '../../src/meta/sqlite/table-sql.ts'
 import type { EventName } from '../../src/observe/observer.ts'
 import { parseSchema } from '../../src/schema/load.ts'
+import { type TableSpec, tablesOf } from '../../src/schema/tables.ts'
 
 export const SCHEMA = `
 version: 1
@@ -59,7 +62,10 @@ export async function openWorkshop(
   if (schema === null) throw new Error(problems.map((problem) => problem.message).join('\n'))
   const { access } = createAccess({ ...schema, observer })
   if (access === null) throw new Error('the rules of the workshop do not compile')
-  const meta = await openSqlite({ file: join(dir, 'alyx.db'), durability: 'normal', observer, clock })
+  const file = join(dir, 'alyx.db')
+  const tables = tablesOf(schema)
+  await createTables(file, tables)
+  const meta = await openSqlite({ file, durability: 'normal', observer, clock, tables })
   const plain = await openFilesystem({ root: join(dir, 'files'), durability: 'normal', observer })
   const backend = options.faults?.(plain) ?? plain
   const blobs = createBlobStore(new Map([['local', backend]]), observer)
@@ -84,6 +90,8 @@ export async function openWorkshop(
   const closers: (() => void)[] = []
   return {
     dir,
+    /** What services are made of. */
+    deps,
     meta,
     blobs,
     clock,
@@ -100,7 +108,7 @@ export async function openWorkshop(
     events,
     files: createFileService(deps),
     sessions: createUploadSessions({ ...deps, spool }),
-    sweep: createSweep({ ...jobs, erase: createErase(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
+    sweep: createSweep({ ...jobs, reclaim: createReclaim(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
     doctor: createDoctor(jobs),
     tick(ms: number) {
       offset += ms
@@ -112,6 +120,17 @@ export async function openWorkshop(
       await rm(dir, { recursive: true, force: true })
     },
   }
+}
+
+/** As `alyx migrate apply` would in an empty database. */
+async function createTables(file: string, tables: readonly TableSpec[]): Promise<void> {
+  await applyMigrations({ file })
+  const db = connect({ file, durability: 'normal', busyTimeout: 1000, cache: 1024, readOnly: false })
+  for (const table of tables) {
+    db.exec(createTableSql(table))
+    for (const index of table.indexes) db.exec(createIndexSql(table, index))
+  }
+  db.close()
 }
 
 export type Workshop = Awaited<ReturnType<typeof openWorkshop>>

@@ -1,11 +1,13 @@
 // alyx dev: serve with a secret made here, readable logs, a first upload to paste, and a restart when the files change.
-import { watch } from 'node:fs'
-import { basename, dirname, relative } from 'node:path'
+import { existsSync, type FSWatcher, watch } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
 import { defineCommand } from 'citty'
 import { loadAlyx } from '../../app.ts'
 import { devSecretFile, ensureDevSecret, usableSecret } from '../dev-secret.ts'
 import { firstSteps } from '../first-steps.ts'
 import { GLOBAL } from '../options.ts'
+import { applyProject } from '../schema-changes.ts'
+import { doneLines } from '../schema-plan.ts'
 import { type Running, startServing, untilStopped } from '../serving.ts'
 import { type Project, problemsOf, projectOf, showWarnings } from '../settings.ts'
 import { note, printError } from '../terminal.ts'
@@ -13,13 +15,15 @@ import { note, printError } from '../terminal.ts'
 export const command = defineCommand({
   meta: {
     name: 'dev',
-    description: 'run the server for development: own secret, readable logs, a first upload to paste',
+    description: 'run the server for development: own secret, tables that follow the schema, a first upload to paste',
   },
   args: GLOBAL,
   async run({ args }) {
     const { project, secret } = await developmentOf(projectOf(args), args.json)
     let running: Running | null = await start(project, args.json)
     const stop = restartOnChange(project, async () => {
+      // Before the old server goes: where the tables cannot follow, it stays.
+      await bringTables(project, false)
       await running?.close()
       running = null
       running = await start(project, args.json)
@@ -55,12 +59,23 @@ async function start(project: Project, json: boolean | undefined): Promise<Runni
   const { problems, warnings } = await loadAlyx(project)
   if (problems.length > 0) throw problemsOf(problems, json)
   showWarnings(warnings)
+  await bringTables(project, json)
   return startServing(project)
 }
 
-/** Editors replace files, so the folders are watched. A change that does not load is shown, and the server stays as it is. */
+/** What adds to the tables is done; what is refused keeps the server from starting. */
+async function bringTables(project: Project, json: boolean | undefined): Promise<void> {
+  const done = await applyProject(project, json)
+  for (const warning of done.warnings) note(`warning: ${warning}`)
+  for (const line of doneLines({ ...done, shipped: [] })) note(`database: ${line}`)
+}
+
+/** Editors replace files, so the folders are watched, `migrations/` too. A change that does not load or that the tables cannot follow is
+ *  shown, and the server stays as it is. */
 function restartOnChange(project: Project, restart: () => Promise<void>): () => void {
-  const files = [project.configFile, project.schemaFile]
+  const migrations = join(dirname(project.schemaFile), 'migrations')
+  const files = [project.configFile, project.schemaFile, migrations]
+  const watchers = new Map<string, FSWatcher>()
   let due: NodeJS.Timeout | null = null
   let turn = Promise.resolve()
   const changed = async () => {
@@ -72,17 +87,28 @@ function restartOnChange(project: Project, restart: () => Promise<void>): () => 
       printError(error, false)
     }
   }
-  const watchers = [...new Set(files.map((file) => dirname(file)))].map((folder) =>
-    watch(folder, (_event, name) => {
-      if (!files.some((file) => dirname(file) === folder && basename(file) === name)) return
-      if (due) clearTimeout(due)
-      due = setTimeout(() => {
-        turn = turn.then(changed)
-      }, 200)
-    }),
-  )
+  const heard = (path: string) => {
+    if (path === migrations) watchMigrations()
+    if (!files.includes(path) && !(dirname(path) === migrations && path.endsWith('.yml'))) return
+    if (due) clearTimeout(due)
+    due = setTimeout(() => {
+      turn = turn.then(changed)
+    }, 200)
+  }
+  const watchFolder = (folder: string) => {
+    watchers.get(folder)?.close()
+    watchers.set(
+      folder,
+      watch(folder, (_event, name) => heard(join(folder, basename(name ?? '')))),
+    )
+  }
+  const watchMigrations = () => {
+    if (existsSync(migrations)) watchFolder(migrations)
+  }
+  for (const folder of new Set([dirname(project.configFile), dirname(project.schemaFile)])) watchFolder(folder)
+  watchMigrations()
   return () => {
     if (due) clearTimeout(due)
-    for (const watcher of watchers) watcher.close()
+    for (const watcher of watchers.values()) watcher.close()
   }
 }

@@ -1,42 +1,53 @@
-// alyx migrate: the state of the database's tables, looked at and brought up to date.
+// alyx migrate: the database's tables, compared with schema.yaml and brought up to date.
 import { defineCommand } from 'citty'
-import { loadConfig } from '../../config/load.ts'
-import { applyMigrations, migrationStatus } from '../../meta/sqlite/open.ts'
-import type { Migration } from '../../meta/store.ts'
+import { isUpToDate, type SchemaPlan } from '../../meta/schema-plan.ts'
+import { EXIT } from '../exit.ts'
 import { GLOBAL } from '../options.ts'
-import { type Files, problemsOf, projectOf } from '../settings.ts'
-import { print, printJson } from '../terminal.ts'
+import { applyProject, planProject, refusedPlan } from '../schema-changes.ts'
+import { doneLines, planJson, planLines } from '../schema-plan.ts'
+import { projectOf } from '../settings.ts'
+import { note, print, printJson } from '../terminal.ts'
 
 const status = defineCommand({
-  meta: { name: 'status', description: 'list the migrations and when they were applied; changes nothing' },
+  meta: { name: 'status', description: 'show migrations, and what schema.yaml would change; changes nothing' },
   args: GLOBAL,
   async run({ args }) {
-    show(await migrationStatus({ file: databaseOf(args) }), args.json, 'there are no migrations')
+    showPlan(await planProject(projectOf(args), args.json), args.json)
   },
 })
 
 const apply = defineCommand({
-  meta: { name: 'apply', description: 'bring the database up to date, as the server does when it starts' },
+  meta: { name: 'apply', description: 'bring the tables to what schema.yaml says; what would lose data is refused' },
   args: GLOBAL,
   async run({ args }) {
-    show(await applyMigrations({ file: databaseOf(args) }), args.json, 'up to date')
+    try {
+      const done = await applyProject(projectOf(args), args.json)
+      done.warnings.forEach(warn)
+      if (args.json) return printJson(planJson(done, true))
+      const lines = doneLines(done)
+      for (const line of lines.length === 0 ? ['up to date'] : lines) print(line)
+    } catch (error) {
+      const plan = refusedPlan(error)
+      if (plan === null) throw error
+      showPlan(plan, args.json)
+      if (!args.json) note('refused: nothing was changed')
+    }
   },
 })
 
 export const command = defineCommand({
-  meta: { name: 'migrate', description: 'show and apply database migrations' },
+  meta: { name: 'migrate', description: 'compare the tables with schema.yaml, and bring them up to date' },
   subCommands: { status, apply },
 })
 
-function databaseOf(args: Files & { readonly json?: boolean | undefined }): string {
-  const { configFile, env } = projectOf(args)
-  const { config, problems } = loadConfig(configFile, env)
-  if (config === null) throw problemsOf(problems, args.json)
-  return config.database.location
+/** Exit code 1 where something is refused. */
+function showPlan(plan: SchemaPlan, json: boolean | undefined): void {
+  plan.warnings.forEach(warn)
+  if (json) printJson(planJson(plan, isUpToDate(plan)))
+  else for (const line of planLines(plan)) print(line)
+  if (plan.refusals.length > 0) process.exitCode = EXIT.failed
 }
 
-function show(migrations: readonly Migration[], json: boolean | undefined, none: string): void {
-  if (json) printJson(migrations.map(({ name, appliedAt }) => ({ name, applied_at: appliedAt })))
-  else if (migrations.length === 0) print(none)
-  else for (const { name, appliedAt } of migrations) print(`${appliedAt ?? 'pending'.padEnd(24)}  ${name}`)
+function warn(warning: string): void {
+  note(`warning: ${warning}`)
 }

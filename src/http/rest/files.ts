@@ -5,6 +5,7 @@ import { fail } from '../../core/errors.ts'
 import { isId } from '../../core/ids.ts'
 import type { FileService } from '../../files/model.ts'
 import { empty, json, type Route, route } from '../route.ts'
+import { PAGE } from './page.ts'
 import { fileSchema, viewFile } from './view.ts'
 
 export const TAG = 'Files'
@@ -15,14 +16,8 @@ export const ACCESS: readonly ErrorCode[] = ['bucket_not_found', 'unauthenticate
 const SORTS = ['created_at', '-created_at', 'name', '-name', 'size', '-size'] as const
 
 const listQuery = z.strictObject({
-  limit: z
-    .string()
-    .regex(/^\d{1,4}$/, 'must be 1 to 1000')
-    .transform(Number)
-    .refine((limit) => limit >= 1 && limit <= 1000, 'must be 1 to 1000')
-    .default(100)
-    .meta({ type: 'integer', minimum: 1, maximum: 1000, default: 100 }),
-  cursor: z.string().min(1).max(4096).optional().meta({ description: '`next_cursor` of the page before.' }),
+  limit: PAGE.limit,
+  cursor: PAGE.cursor,
   sort: z.enum(SORTS, `must be one of ${SORTS.join(', ')}`).default('-created_at'),
   search: z.string().min(1).max(255).optional().meta({ description: 'Substring of the name.' }),
   mime_type: z
@@ -31,10 +26,7 @@ const listQuery = z.strictObject({
     .optional()
     .meta({ description: '`image/png` or `image/*`.' }),
   owner_id: z.string().min(1).max(255).optional(),
-  total: z
-    .enum(['true', 'false'], 'must be true or false')
-    .default('false')
-    .meta({ description: 'Count all matches.' }),
+  total: PAGE.total,
 })
 
 const updateBody = z

@@ -22,7 +22,9 @@ export const fileSchema = z
     metadata: z.record(z.string(), z.unknown()),
     version: z.int().min(1),
     owner_id: z.string().nullable(),
-    expires_at: time.nullable(),
+    expires_at: time.nullable().meta({
+      description: 'When the file goes; of a staged one, unless a record names it before.',
+    }),
     created_at: time,
     updated_at: time,
   })
@@ -54,8 +56,14 @@ export function viewFile(row: FileRow): FileView {
     metadata: row.metadata,
     version: row.version,
     owner_id: row.ownerId,
-    expires_at: row.expiresAt,
+    expires_at: earlier(row.expiresAt, row.stagedUntil),
     created_at: row.createdAt,
     updated_at: row.updatedAt,
   }
+}
+
+/** RFC 3339 in UTC: texts in the order of time. */
+function earlier(a: string | null, b: string | null): string | null {
+  if (a === null || b === null) return a ?? b
+  return a < b ? a : b
 }

@@ -148,6 +148,7 @@ function storedUpload(draft: UploadDraft, reserved: number): StoredUpload {
     expires_at: draft.expiresAt,
     created_at: draft.createdAt,
     updated_at: draft.createdAt,
+    staging: draft.staging,
   }
 }
 
@@ -177,8 +178,13 @@ function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredF
     state: 'ready',
     rules: claim.rules,
     link_epoch: 0,
-    expires_at: claim.file_lifetime === null ? null : timestamp(Date.parse(now) + claim.file_lifetime),
+    expires_at: later(now, claim.file_lifetime),
     created_at: now,
     updated_at: now,
+    staged_until: later(now, claim.staging),
   }
+}
+
+function later(now: string, ms: number | null): string | null {
+  return ms === null ? null : timestamp(Date.parse(now) + ms)
 }

@@ -5,10 +5,11 @@ import type { FileRow } from '../../core/model.ts'
 import type { FilePatch } from '../store.ts'
 import type { Counters } from './counters.ts'
 import type { Paths } from './paths.ts'
-import { fileRow, SELECT_FILE, type StoredFile } from './rows.ts'
+import type { References } from './references.ts'
+import { fileRow, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
 
 /** The verbs of MetaStore on files. Each must run inside a transaction. */
-export function fileVerbs(db: Database, counters: Counters, paths: Paths) {
+export function fileVerbs(db: Database, counters: Counters, paths: Paths, references: References) {
   const find = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
   const turn = db.prepare<[string, string, string]>('UPDATE _alyx_files SET state = ?, updated_at = ? WHERE id = ?')
   const remove = db.prepare<[string]>('DELETE FROM _alyx_files WHERE id = ?')
@@ -26,22 +27,32 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths) {
   }
 
   return {
-    condemn(bucket: string, id: string, now: string): FileRow | null {
+    condemn(bucket: string, id: string, now: string, force: boolean): FileRow | null {
       const row = find.get(id, bucket)
       if (!row) return null
-      if (row.state === 'deleting') return fileRow(row)
+      if (row.state === 'deleting') {
+        const touched = touchedAt(row, now)
+        turn.run('deleting', touched, id)
+        return fileRow({ ...row, updated_at: touched })
+      }
+      // Since it was found its life may have been prolonged, or a record may have claimed it.
+      if (force && !isOver(row, now)) return null
+      if (!force) references.requireUnrestricted(id)
       turn.run('deleting', now, id)
       return fileRow({ ...row, state: 'deleting', updated_at: now })
     },
 
-    restore(bucket: string, id: string, now: string): null {
-      if (find.get(id, bucket)?.state === 'deleting') turn.run('ready', now, id)
-      return null
+    restore(bucket: string, id: string, condemnedAt: string, now: string): boolean {
+      const row = find.get(id, bucket)
+      if (row?.state !== 'deleting' || row.updated_at !== condemnedAt) return false
+      turn.run('ready', now, id)
+      return true
     },
 
     bury(bucket: string, id: string): null {
       const row = find.get(id, bucket)
       if (row?.state !== 'deleting') return null
+      references.release(id)
       remove.run(id)
       counters.move(row, -row.size, 0, -1)
       return null

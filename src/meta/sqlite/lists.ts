@@ -65,6 +65,9 @@ function conditions(query: FileQuery): { where: string; values: Values } {
     terms.push(term)
     values.push(...more)
   }
+  if (query.staged === 'none') add('staged_until IS NULL')
+  else if (query.staged === 'all') add('(staged_until IS NULL OR staged_until > ?)', query.now)
+  else add('(staged_until IS NULL OR (staged_until > ? AND owner_id = ?))', query.now, query.staged.ownerId)
   if (query.ownerId !== null) add('owner_id = ?', query.ownerId)
   if (query.mimeType !== null) addType(query.mimeType, add)
   if (query.search !== null) addSearch(query.search, add)

@@ -1,13 +1,12 @@
 // Opens the metadata store on a SQLite file: reads on the calling thread, writes in a worker that commits in groups, long scans in another.
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Database } from 'better-sqlite3'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../../core/clock.ts'
-import { systemCode } from '../../core/errors.ts'
 import type { Observer } from '../../observe/observer.ts'
+import type { TableSpec } from '../../schema/tables.ts'
 import type { MetaStore, Migration } from '../store.ts'
-import { type ConnectionSettings, connect, type Durability } from './connection.ts'
+import type { ConnectionSettings, Durability } from './connection.ts'
+import { openPatiently, withConnection } from './database-file.ts'
 import { failure } from './faults.ts'
 import { listMigrations, migrate, pendingMigrations, shippedMigrations } from './migrate.ts'
 import type { ScannerVerbs } from './scanner.ts'
@@ -25,6 +24,8 @@ export interface SqliteOptions {
   /** Dates the applied migrations; every other time comes with its verb. */
   readonly clock?: Clock
   readonly observer: Observer
+  /** The collections of the schema, whose tables are there. Default none. */
+  readonly tables?: readonly TableSpec[]
 }
 
 type Place = Pick<SqliteOptions, 'file' | 'migrationsDir'>
@@ -35,7 +36,7 @@ const READER_PATIENCE = 100
 
 /** Opens, creates and migrates. Fails: config_invalid (migrations), storage_full, storage_unavailable, database_busy. */
 export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
-  const { durability, observer } = options
+  const { durability, observer, tables = [] } = options
   const migrationsDir = options.migrationsDir ?? shippedMigrations()
   const settings: ConnectionSettings = {
     file: resolve(options.file),
@@ -46,13 +47,13 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   }
   const readOnly = { ...settings, readOnly: true, cache: 64 * 1024 }
   await applyMigrations(options)
-  const writer = createThread<WriterVerbs>('writer', settings, observer)
-  const scanner = createThread<ScannerVerbs>('scanner', readOnly, observer)
+  const writer = createThread<WriterVerbs>('writer', { settings, tables }, observer)
+  const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer)
   writer.warm()
   const db = await openPatiently({ ...readOnly, busyTimeout: READER_PATIENCE })
   try {
     await writer.call('ping')
-    return createStore(db, writer, scanner, migrationsDir)
+    return createStore(db, writer, scanner, migrationsDir, tables)
   } catch (error) {
     db.close()
     await writer.close()
@@ -76,44 +77,4 @@ export async function migrationStatus(options: Place): Promise<readonly Migratio
   const file = resolve(options.file)
   if (!existsSync(file)) return pendingMigrations(directory)
   return withConnection(file, 'full', (db) => listMigrations(db, directory))
-}
-
-async function withConnection<T>(file: string, durability: Durability, work: (db: Database) => T): Promise<T> {
-  try {
-    createFile(file)
-    const db = await openPatiently({ file, durability, busyTimeout: 30_000, cache: 2 * 1024, readOnly: false })
-    try {
-      return work(db)
-    } finally {
-      db.close()
-    }
-  } catch (error) {
-    throw failure(error)
-  }
-}
-
-/** Turning a new file into a WAL database needs it alone and does not wait by itself when another process does the same. */
-async function openPatiently(settings: ConnectionSettings): Promise<Database> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return connect(settings)
-    } catch (error) {
-      if (attempt === 100 || !systemCode(error)?.startsWith('SQLITE_BUSY')) throw failure(error)
-      await pause(50)
-    }
-  }
-}
-
-/** For the owner only, and its name survives a power cut. */
-function createFile(file: string): void {
-  const directory = dirname(file)
-  const created = mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (existsSync(file)) return
-  closeSync(openSync(file, 'a', 0o600))
-  for (let changed = directory; ; changed = dirname(changed)) {
-    const handle = openSync(changed, 'r')
-    fsyncSync(handle)
-    closeSync(handle)
-    if (!created || changed === dirname(created)) return
-  }
 }

@@ -1,11 +1,13 @@
-// Who holds a path. Files and claims share one name space per bucket; a dead claim and an expired file give theirs up to whoever asks.
+// Who holds a path. Files and claims share one name space per bucket; a dead claim and a file whose time is over give theirs up to whoever
+// asks.
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
 import type { Counters } from './counters.ts'
-import { SELECT_UPLOAD, type StoredFile, type StoredUpload } from './rows.ts'
+import { isOver, SELECT_UPLOAD, type StoredFile, type StoredUpload } from './rows.ts'
 
 export interface Paths {
-  /** Makes sure that nothing holds the path: a dead claim that does is abandoned, an expired file is condemned.
+  /** Makes sure that nothing holds the path: a dead claim that does is abandoned, a file that has expired or was staged for too
+   *  long is condemned.
    *  Fails: file_exists with details.path, and details.upload_id when `ownerId` has the claim in the way. */
   free(bucket: string, path: string, ownerId: string | null, now: string): void
   /** Path and reservation return, the row stays until its blob is gone. */
@@ -14,8 +16,8 @@ export interface Paths {
 
 /** Prepares the statements on a connection. Both verbs must run inside a transaction. */
 export function createPaths(db: Database, counters: Counters): Paths {
-  const fileAt = db.prepare<[string, string], Pick<StoredFile, 'id' | 'state' | 'expires_at'>>(
-    'SELECT id, state, expires_at FROM _alyx_files WHERE bucket = ? AND path = ?',
+  const fileAt = db.prepare<[string, string], Pick<StoredFile, 'id' | 'state' | 'expires_at' | 'staged_until'>>(
+    'SELECT id, state, expires_at, staged_until FROM _alyx_files WHERE bucket = ? AND path = ?',
   )
   // No path of a user begins with a slash.
   const retire = db.prepare<[string, string]>(
@@ -34,7 +36,7 @@ export function createPaths(db: Database, counters: Counters): Paths {
     free(bucket, path, ownerId, now) {
       const file = fileAt.get(bucket, path)
       // For everybody it is gone already; the sweep only has not come by.
-      if (file?.state === 'ready' && file.expires_at !== null && file.expires_at <= now) retire.run(now, file.id)
+      if (file?.state === 'ready' && isOver(file, now)) retire.run(now, file.id)
       else if (file) throw fail('file_exists', `${bucket} has a file at ${path}`, { details: { path } })
       const claim = claimAt.get(bucket, path)
       if (!claim) return

@@ -14,17 +14,23 @@ export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE id IN (
     SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at IS NULL
   ) ORDER BY created_at, id LIMIT @limit`
 export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < ? ORDER BY updated_at LIMIT ?`
-export const EXPIRED_FILES = `${SELECT_FILE} WHERE expires_at <= ? AND state = 'ready' ORDER BY expires_at LIMIT ?`
+export const EXPIRED_FILES = `${SELECT_FILE} WHERE id IN (
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE expires_at <= @now AND state = 'ready' ORDER BY expires_at LIMIT @limit)
+    UNION
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE staged_until <= @now AND state = 'ready' ORDER BY staged_until LIMIT @limit)
+  ) ORDER BY min(coalesce(expires_at, staged_until), coalesce(staged_until, expires_at)), id LIMIT @limit`
+export const FILES = `${SELECT_FILE} WHERE id IN (SELECT value FROM json_each(?))`
 
 /** Prepares the reads of MetaStore on files and uploads. */
 export function createReads(db: Database) {
   const file = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
+  const files = db.prepare<[string], StoredFile>(FILES)
   const upload = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const holders = db.prepare<[], string>('SELECT DISTINCT holder FROM _alyx_uploads WHERE holder IS NOT NULL')
   const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
   const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
   const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
-  const expired = db.prepare<[string, number], StoredFile>(EXPIRED_FILES)
+  const expired = db.prepare<[{ now: string; limit: number }], StoredFile>(EXPIRED_FILES)
   const buckets = db.prepare<[], string>(BUCKETS).pluck()
   const oldest = db.prepare<[string], string>(backendAt('ASC')).pluck()
   const newest = db.prepare<[string], string>(backendAt('DESC')).pluck()
@@ -35,6 +41,7 @@ export function createReads(db: Database) {
 
   return {
     file: (bucket: string, id: string): FileRow | null => one(file.get(id, bucket)),
+    files: (ids: readonly string[]): readonly FileRow[] => files.all(JSON.stringify(ids)).map(fileRow),
     upload: (id: string): UploadRow | null => {
       const row = upload.get(id)
       return row ? uploadRow(row) : null
@@ -43,7 +50,7 @@ export function createReads(db: Database) {
     holders: (): readonly string[] => holders.all(),
     deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
     stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
-    expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all(now, limit).map(fileRow),
+    expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all({ now, limit }).map(fileRow),
     inUse: (): { buckets: readonly string[]; backends: readonly string[] } => {
       const found = buckets.all()
       const ends = found.flatMap((bucket) => [oldest.get(bucket), newest.get(bucket)])

@@ -11,9 +11,11 @@ export interface Reserve {
   refill(): void
 }
 
-/** Deletions of all kinds, the end of keys and links, and the leases that sweeps and deletions need. */
+/** Deletions of all kinds, records among them, the end of keys and links, and the leases that sweeps and deletions need. */
 const RELIEVING: ReadonlySet<string> = new Set(
-  'condemn restore bury abandon forget revokeLinks revokeKey lock unlock release lease releaseLease'.split(' '),
+  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey lock unlock release lease releaseLease'.split(
+    ' ',
+  ),
 )
 const SIZE = 2 * 1024 * 1024
 /** Given up at a time; more than the log grows by with one deletion. */

@@ -1,4 +1,5 @@
 // Rows as they are stored and rows as the other rooms know them. Mapped by hand: this runs for every file of every list.
+import { timestamp } from '../../core/clock.ts'
 import type {
   BlobKey,
   CodecUse,
@@ -42,6 +43,7 @@ export const FILE_COLUMNS: readonly (keyof StoredFile)[] = [
   'expires_at',
   'created_at',
   'updated_at',
+  'staged_until',
 ]
 
 /** In the order of the table. */
@@ -69,6 +71,7 @@ export const UPLOAD_COLUMNS: readonly (keyof StoredUpload)[] = [
   'expires_at',
   'created_at',
   'updated_at',
+  'staging',
 ]
 
 /** `SELECT … FROM _alyx_files`, columns named so that a later migration cannot change what arrives. */
@@ -104,6 +107,7 @@ export function fileRow(row: StoredFile): FileRow {
     rules: row.rules === null ? null : (JSON.parse(row.rules) as OwnRules),
     linkEpoch: row.link_epoch,
     expiresAt: row.expires_at,
+    stagedUntil: row.staged_until,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
   }
@@ -126,6 +130,7 @@ export function uploadRow(row: StoredUpload): UploadRow {
     key: row.key as BlobKey,
     checksum: row.checksum,
     fileLifetime: row.file_lifetime,
+    staging: row.staging,
     expiresAt: row.expires_at,
     createdAt: row.created_at,
     offset: row.offset,
@@ -135,6 +140,16 @@ export function uploadRow(row: StoredUpload): UploadRow {
     leaseExpiresAt: row.lease_expires_at,
     updatedAt: row.updated_at,
   }
+}
+
+/** Whether a file's time is over: it has expired, or no record has named it while it was staged. */
+export function isOver(row: Pick<StoredFile, 'expires_at' | 'staged_until'>, now: string): boolean {
+  return (row.expires_at !== null && row.expires_at <= now) || (row.staged_until !== null && row.staged_until <= now)
+}
+
+/** When a tombstone was touched last, now that one more wants its file gone: later than it was, and no time that anybody remembers. */
+export function touchedAt(row: Pick<StoredFile, 'updated_at'>, now: string): string {
+  return timestamp(Math.max(Date.parse(row.updated_at), Date.parse(now)) + 1)
 }
 
 function metadata(text: string): Metadata {

@@ -1,20 +1,31 @@
 // The scanner thread: reads that may have to look at every row, kept away from the event loop. Started when first asked for.
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'better-sqlite3'
+import type { JsonField, RecordQuery } from '../records.ts'
 import type { FileQuery } from '../store.ts'
 import { type Desk, perform, serve } from './calls.ts'
-import { type ConnectionSettings, connect, readBack, settingFaults } from './connection.ts'
+import { connect, readBack, settingFaults } from './connection.ts'
 import { findDrift } from './counters.ts'
 import { encodeFault } from './faults.ts'
 import { createLists } from './lists.ts'
+import { findReferenceFaults } from './record-faults.ts'
+import { createRecordLists } from './record-lists.ts'
+import { recordTables } from './record-table.ts'
+import type { ThreadData } from './thread.ts'
 
 export type ScannerVerbs = ReturnType<typeof scannerVerbs>
 
-function scannerVerbs(db: Database, settings: ConnectionSettings) {
+function scannerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
   const lists = createLists(db)
+  const tables = recordTables(specs)
+  const records = createRecordLists(db, tables)
   return {
     list: (query: FileQuery) => lists.list(query),
     count: (query: FileQuery) => lists.count(query),
+    listRecords: (query: RecordQuery) => records.list(query),
+    pageRecords: (query: RecordQuery, fields: readonly JsonField[]) => records.page(query, fields),
+    countRecords: (query: RecordQuery) => records.count(query),
+    findReferenceFaults: (limit: number) => findReferenceFaults(db, tables, limit),
     drift: () => findDrift(db, false),
     /** One sentence for each fault of the file, its references and this connection's settings. */
     integrity: (): readonly string[] => {
@@ -31,9 +42,9 @@ function scannerVerbs(db: Database, settings: ConnectionSettings) {
   }
 }
 
-function openDesk(settings: ConnectionSettings): Desk {
-  const db = connect(settings)
-  const verbs = scannerVerbs(db, settings)
+function openDesk(data: ThreadData): Desk {
+  const db = connect(data.settings)
+  const verbs = scannerVerbs(db, data)
   return {
     answer: (calls) =>
       calls.map((call) => {
@@ -48,4 +59,4 @@ function openDesk(settings: ConnectionSettings): Desk {
   }
 }
 
-if (parentPort) serve(parentPort, () => openDesk(workerData as ConnectionSettings))
+if (parentPort) serve(parentPort, () => openDesk(workerData as ThreadData))

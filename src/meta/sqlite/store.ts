@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3'
 import { fail, isFailure } from '../../core/errors.ts'
 import type { UploadDraft, UploadRow } from '../../core/model.ts'
+import type { TableSpec } from '../../schema/tables.ts'
 import type { MetaStore } from '../store.ts'
 import { createCounters } from './counters.ts'
 import { failure } from './faults.ts'
@@ -9,6 +10,8 @@ import { keyReads } from './keys.ts'
 import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
 import { createReads } from './reads.ts'
+import { recordTables } from './record-table.ts'
+import { createRecordStore } from './records.ts'
 import type { ScannerVerbs } from './scanner.ts'
 import type { Thread } from './thread.ts'
 import type { WriterVerbs } from './writer.ts'
@@ -19,6 +22,7 @@ export function createStore(
   writer: Thread<WriterVerbs>,
   scanner: Thread<ScannerVerbs>,
   migrationsDir: string,
+  tables: readonly TableSpec[],
 ): MetaStore {
   const reads = createReads(db)
   const keys = keyReads(db)
@@ -33,6 +37,7 @@ export function createStore(
     }
   }
   return {
+    records: createRecordStore(db, recordTables(tables), writer, scanner, now),
     async claim(draft, ceilings, reservation) {
       return claimedRow(draft, await writer.call('claim', draft, ceilings, reservation))
     },
@@ -57,10 +62,8 @@ export function createStore(
     },
     holders: () => now(() => reads.holders()),
     wanted: (holder) => now(() => reads.wanted(holder)),
-    condemn: (bucket, id, time) => writer.call('condemn', bucket, id, time),
-    async restore(bucket, id, time) {
-      await writer.call('restore', bucket, id, time)
-    },
+    condemn: (bucket, id, time, force) => writer.call('condemn', bucket, id, time, force),
+    restore: (bucket, id, condemnedAt, time) => writer.call('restore', bucket, id, condemnedAt, time),
     async bury(bucket, id) {
       await writer.call('bury', bucket, id)
     },
@@ -69,6 +72,7 @@ export function createStore(
       await writer.call('revokeLinks', bucket, id, time)
     },
     file: (bucket, id) => now(() => reads.file(bucket, id)),
+    files: (ids) => now(() => reads.files(ids)),
     upload: (id) => now(() => reads.upload(id)),
     list: (query) => (isSearching(query) ? scanner.call('list', query) : now(() => lists.list(query))),
     count: (query) => scanner.call('count', query),

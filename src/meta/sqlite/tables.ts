@@ -1,7 +1,7 @@
 // The tables as drizzle-kit reads them. At run time only their types are used: the statements are hand-written and prepared once.
 // SQLite knows STRICT tables and drizzle-kit does not: after `npm run generate:migrations`, add STRICT to every new table by hand.
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 /** Finished files and tombstones. Sizes in bytes, times RFC 3339 text, `metadata`, `codecs` and `rules` JSON text. */
 export const files = sqliteTable(
@@ -33,6 +33,7 @@ export const files = sqliteTable(
     expires_at: text('expires_at'),
     created_at: text('created_at').notNull(),
     updated_at: text('updated_at').notNull(),
+    staged_until: text('staged_until'),
   },
   (t) => [
     uniqueIndex('_alyx_files_path').on(t.bucket, t.path),
@@ -43,6 +44,7 @@ export const files = sqliteTable(
     index('_alyx_files_owner_name').on(t.bucket, t.owner_id, t.name, t.id).where(sql`owner_id IS NOT NULL`),
     index('_alyx_files_owner_size').on(t.bucket, t.owner_id, t.size, t.id).where(sql`owner_id IS NOT NULL`),
     index('_alyx_files_expires').on(t.expires_at).where(sql`expires_at IS NOT NULL`),
+    index('_alyx_files_staged').on(t.staged_until).where(sql`staged_until IS NOT NULL`),
     index('_alyx_files_deleting').on(t.updated_at).where(sql`state = 'deleting'`),
   ],
 )
@@ -74,6 +76,7 @@ export const uploads = sqliteTable(
     expires_at: text('expires_at').notNull(),
     created_at: text('created_at').notNull(),
     updated_at: text('updated_at').notNull(),
+    staging: integer('staging'),
   },
   (t) => [
     uniqueIndex('_alyx_uploads_path').on(t.bucket, t.path),
@@ -84,6 +87,35 @@ export const uploads = sqliteTable(
     index('_alyx_uploads_abandoned').on(t.id).where(sql`state = 'abandoned'`),
   ],
 )
+
+/** Which field of which record names which file: written in the record's own transaction, one row per file and field. */
+export const fileRefs = sqliteTable(
+  '_alyx_file_refs',
+  {
+    file_id: text('file_id').notNull(),
+    collection: text('collection').notNull(),
+    record_id: text('record_id').notNull(),
+    field: text('field').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.file_id, t.collection, t.record_id, t.field] }),
+    index('_alyx_file_refs_record').on(t.collection, t.record_id),
+  ],
+)
+
+/** The collections as they were last applied; `definition` is JSON, see collections.ts. */
+export const collections = sqliteTable('_alyx_collections', {
+  name: text('name').primaryKey().notNull(),
+  definition: text('definition').notNull(),
+  applied_at: text('applied_at').notNull(),
+})
+
+/** Migration files of the project that were applied; `checksum` is the SHA-256 of the file, hex. */
+export const projectMigrations = sqliteTable('_alyx_project_migrations', {
+  name: text('name').primaryKey().notNull(),
+  checksum: text('checksum').notNull(),
+  applied_at: text('applied_at').notNull(),
+})
 
 /** One counter row per scope, `bucket:{name}` or `owner:{id}`. */
 export const usage = sqliteTable('_alyx_usage', {

@@ -2,9 +2,17 @@
 import { Worker } from 'node:worker_threads'
 import { fail } from '../../core/errors.ts'
 import type { Observer } from '../../observe/observer.ts'
+import type { TableSpec } from '../../schema/tables.ts'
 import { type Answer, CLOSE, type Verbs } from './calls.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { decodeFault, failure, isTrouble } from './faults.ts'
+
+/** What a worker is told when it starts. */
+export interface ThreadData {
+  readonly settings: ConnectionSettings
+  /** The declared collections. */
+  readonly tables: readonly TableSpec[]
+}
 
 export interface Thread<V extends Verbs> {
   /** Runs a verb in the worker. Fails with what the verb fails with, or storage_unavailable when the worker died. */
@@ -23,7 +31,7 @@ interface Pending {
 /** A thread running `writer` or `scanner` of this directory, in the form this file itself has (source or built). */
 export function createThread<V extends Verbs>(
   entry: 'writer' | 'scanner',
-  settings: ConnectionSettings,
+  data: ThreadData,
   observer: Observer,
 ): Thread<V> {
   const script = new URL(`./${entry}${/\.ts(\?|$)/.test(import.meta.url) ? '.ts' : '.js'}`, import.meta.url)
@@ -36,7 +44,7 @@ export function createThread<V extends Verbs>(
 
   const start = (): Worker => {
     // Flags of the main program, such as --input-type, would be refused or mean something else in there.
-    const started = new Worker(script, { workerData: settings, name: `alyx-${entry}`, execArgv: [] })
+    const started = new Worker(script, { workerData: data, name: `alyx-${entry}`, execArgv: [] })
     let cause: unknown
     // Only a call that waits keeps the process alive.
     started.unref()

@@ -3,14 +3,21 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Database, Statement } from 'better-sqlite3'
 import { type Answer, type Call, type Desk, perform, serve, type Verbs } from './calls.ts'
 import { claimVerbs } from './claims.ts'
-import { type ConnectionSettings, connect, readBack, settingFaults } from './connection.ts'
+import { connect, readBack, settingFaults } from './connection.ts'
 import { createCounters, findDrift } from './counters.ts'
 import { encodeFault } from './faults.ts'
 import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { createPaths } from './paths.ts'
+import { mendReferences } from './record-faults.ts'
+import { createRecordFiles } from './record-files.ts'
+import { removalVerbs } from './record-removal.ts'
+import { recordTables } from './record-table.ts'
+import { recordVerbs } from './record-verbs.ts'
+import { createReferences } from './references.ts'
 import { openReserve } from './reserve.ts'
+import type { ThreadData } from './thread.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
 
@@ -19,15 +26,21 @@ const VERBS_PER_CHECKPOINT = 500
 /** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
 const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'release', 'lease', 'releaseLease', 'ping'])
 
-function writerVerbs(db: Database, settings: ConnectionSettings) {
+function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
   const counters = createCounters(db)
   const paths = createPaths(db, counters)
+  const tables = recordTables(specs)
+  const references = createReferences(db, specs)
+  const files = createRecordFiles(db, references)
   return {
     ...claimVerbs(db, counters, paths),
-    ...fileVerbs(db, counters, paths),
+    ...fileVerbs(db, counters, paths, references),
+    ...recordVerbs(db, tables, references, files),
+    ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db),
     ...keyVerbs(db),
     mendDrift: () => findDrift(db, true),
+    mendReferences: () => mendReferences(db, tables),
     /** Resolves when a write could be done. */
     ping: () => null,
     settingFaults: () => settingFaults(readBack(db), settings),
@@ -75,9 +88,10 @@ function prepared(
   return [db.prepare<[]>(sql[0]), db.prepare<[]>(sql[1]), db.prepare<[]>(sql[2])]
 }
 
-function openDesk(settings: ConnectionSettings): Desk {
+function openDesk(data: ThreadData): Desk {
+  const { settings } = data
   const db = connect(settings)
-  const batch = createBatch(db, writerVerbs(db, settings))
+  const batch = createBatch(db, writerVerbs(db, data))
   const reserve = openReserve(settings.file, batch)
   let sinceCheckpoint = 0
   const checkpoint = (mode: 'PASSIVE' | 'TRUNCATE'): void => {
@@ -112,4 +126,4 @@ function openDesk(settings: ConnectionSettings): Desk {
   }
 }
 
-if (parentPort) serve(parentPort, () => openDesk(workerData as ConnectionSettings))
+if (parentPort) serve(parentPort, () => openDesk(workerData as ThreadData))

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/meta/sqlite/connection.ts'
 import { pageStatement } from '../../../src/meta/sqlite/lists.ts'
 import { applyMigrations } from '../../../src/meta/sqlite/open.ts'
-import { DEAD_UPLOADS, EXPIRED_FILES, STUCK_DELETIONS } from '../../../src/meta/sqlite/reads.ts'
+import { DEAD_UPLOADS, EXPIRED_FILES, FILES, STUCK_DELETIONS } from '../../../src/meta/sqlite/reads.ts'
 import { SELECT_FILE, SELECT_UPLOAD } from '../../../src/meta/sqlite/rows.ts'
 import { query } from '../../contract/meta-store.ts'
 
@@ -36,14 +36,18 @@ describe('query plans', () => {
     [true, false].flatMap((descending) =>
       [null, { value: 'x', id: 'y' }].flatMap((after) =>
         [null, 'ann'].flatMap((ownerId) =>
-          [null, 'x'].map((search) => ({ sort, descending, after, ownerId, search, mimeType: search && 'image/*' })),
+          [null, 'x'].flatMap((search) =>
+            (['none', 'all', { ownerId: 'ann' }] as const).map((staged) => {
+              return { sort, descending, after, ownerId, search, staged, mimeType: search && 'image/*' }
+            }),
+          ),
         ),
       ),
     ),
   )
 
   it.each(shapes)(
-    'a page by $sort (descending $descending, after $after, owner $ownerId, search $search) walks one index',
+    'a page by $sort (descending $descending, after $after, owner $ownerId, search $search, staged $staged) walks one index',
     (shape) => {
       const steps = plan(pageStatement(query(shape)).sql)
       const column = shape.sort.replace('_at', '')
@@ -70,9 +74,22 @@ describe('query plans', () => {
     ])
   })
 
+  it('many files are found by their ids, one by one', () => {
+    const steps = plan(FILES).filter((step) => /^(SCAN|SEARCH)/.test(step))
+    expect(steps).toEqual([
+      expect.stringContaining('autoindex__alyx_files_1 (id=?)'),
+      expect.stringContaining('SCAN json_each'),
+    ])
+  })
+
   it('what sweeps look for is found without looking at the rest', () => {
     expect(plan(STUCK_DELETIONS)).toEqual([expect.stringContaining('_alyx_files_deleting')])
-    expect(plan(EXPIRED_FILES)).toEqual([expect.stringContaining('_alyx_files_expires')])
+    const expired = plan(EXPIRED_FILES).filter((step) => /_alyx_files/.test(step))
+    expect(expired).toEqual([
+      expect.stringContaining('autoindex__alyx_files_1 (id=?)'),
+      expect.stringContaining('_alyx_files_expires (expires_at<?)'),
+      expect.stringContaining('_alyx_files_staged (staged_until<?)'),
+    ])
     const dead = plan(DEAD_UPLOADS)
     expect(dead.filter((step) => /^SCAN/.test(step))).toEqual([expect.stringContaining('_alyx_uploads_abandoned')])
     expect(dead.filter((step) => /_put_lease|_expires \(/.test(step))).toHaveLength(3)

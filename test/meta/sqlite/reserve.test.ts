@@ -3,12 +3,15 @@ import { execFileSync } from 'node:child_process'
 import { appendFileSync, mkdtempSync, rmSync, statfsSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 import { isFailure } from '../../../src/core/errors.ts'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
+import { createTableSql } from '../../../src/meta/sqlite/table-sql.ts'
 import type { MetaStore } from '../../../src/meta/store.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { at, draft, facts } from '../../contract/meta-store.ts'
+import { CHAINS } from '../../contract/record-tables.ts'
 
 const FREE = { bucketTotal: null, openUploads: null }
 const claim = (store: MetaStore) => store.claim(draft(), FREE, { need: 100, want: 100 })
@@ -29,8 +32,14 @@ describe('a database on a full disk', () => {
     }
     const ballast = join(small, 'ballast')
     const reserve = (): number => statSync(join(small, 'alyx.db-reserve')).size
-    const store = await openSqlite({ file: join(small, 'alyx.db'), durability: 'full', observer: silent })
+    const tables = [CHAINS]
+    const store = await openSqlite({ file: join(small, 'alyx.db'), durability: 'full', observer: silent, tables })
+    const db = new Database(join(small, 'alyx.db'))
+    for (const table of tables) db.exec(createTableSql(table))
+    db.close()
+    const link = (id: number) => store.records.insert('chains', { id, next: null }, at(0))
     try {
+      for (let id = 0; id < 3; id++) await link(id)
       const made: string[] = []
       for (let n = 0; n < 10; n++) {
         const { id } = await claim(store)
@@ -48,9 +57,10 @@ describe('a database on a full disk', () => {
       expect(refused).toBe('storage_full')
 
       for (const id of made) {
-        expect(await codeOf(store.condemn('docs', id, at(1)))).toBe('done')
+        expect(await codeOf(store.condemn('docs', id, at(1), false))).toBe('done')
         expect(await codeOf(store.bury('docs', id))).toBe('done')
       }
+      for (let id = 0; id < 3; id++) expect(await codeOf(store.records.remove('chains', id, 1, at(1)))).toBe('done')
       expect(await store.abandon(open.id, at(1))).toBe(true)
       expect(await codeOf(store.lease('sweep', 'p1', at(9), at(1)))).toBe('done')
       expect(await codeOf(claim(store))).toBe('storage_full')

@@ -45,11 +45,12 @@ describe('the migrated database', () => {
       pk: number
       dflt_value: unknown
     }[]
+    const key = config.primaryKeys[0]?.columns.map((column) => column.name) ?? []
     const declared = config.columns.map((column) => ({
       name: column.name,
       type: column.getSQLType().toUpperCase(),
       notnull: column.notNull ? 1 : 0,
-      pk: column.primary ? 1 : 0,
+      pk: column.primary ? 1 : key.indexOf(column.name) + 1,
     }))
     expect(found.map(({ name, type, notnull, pk }) => ({ name, type: type.toUpperCase(), notnull, pk }))).toEqual(
       declared,

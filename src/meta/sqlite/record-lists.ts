@@ -1,0 +1,59 @@
+// Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
+import type { Database } from 'better-sqlite3'
+import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
+import { joinedSql, jsonObject, pageOf } from './record-json.ts'
+import { countStatement, pageStatements } from './record-pages.ts'
+import { createStatements } from './record-statements.ts'
+import { type RecordTables, requireTable } from './record-table.ts'
+
+export interface RecordLists {
+  list(query: RecordQuery): readonly RecordRow[]
+  page(query: RecordQuery, fields: readonly JsonField[]): RecordPage
+  count(query: RecordQuery): number
+}
+
+/** Statements are prepared when their shape is first asked for. */
+export function createRecordLists(db: Database, tables: RecordTables): RecordLists {
+  const statement = createStatements(db)
+  // One snapshot for all statements of a page, or a row that changes meanwhile might be in two of them.
+  const together = db.transaction((work: () => unknown) => work()) as <T>(work: () => T) => T
+  return {
+    list(query) {
+      const table = requireTable(tables, query.collection)
+      const statements = pageStatements(query, table)
+      const collect = (): readonly RecordRow[] => {
+        const rows: RecordRow[] = []
+        for (const { sql, values } of statements) {
+          if (rows.length >= query.limit) break
+          const found = statement(sql).all([...values, query.limit - rows.length, query.offset] as never)
+          for (const raw of found) rows.push(table.row(raw))
+        }
+        return rows
+      }
+      return statements.length > 1 ? together(collect) : collect()
+    },
+    page(query, fields) {
+      const table = requireTable(tables, query.collection)
+      const statements = pageStatements(query, table, jsonObject(fields, table))
+      const collect = (): RecordPage => {
+        const texts: string[] = []
+        let count = 0
+        for (const { sql, values } of statements) {
+          // One more than is shown tells whether there are more.
+          const wanted = query.limit + 1 - count
+          if (wanted === 0) break
+          const row = statement(joinedSql(sql)).get(...values, wanted, query.offset)
+          const [found, text] = row as [number, string | null]
+          if (text !== null) texts.push(text)
+          count += found
+        }
+        return pageOf(texts, count, query)
+      }
+      return statements.length > 1 ? together(collect) : collect()
+    },
+    count(query) {
+      const { sql, values } = countStatement(query, requireTable(tables, query.collection))
+      return statement(sql).get(...values)![0] as number
+    },
+  }
+}

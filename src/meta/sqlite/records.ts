@@ -1,0 +1,44 @@
+// The contract of records, verb by verb: which thread does it.
+import type { Database } from 'better-sqlite3'
+import type { RecordQuery, RecordStore } from '../records.ts'
+import { createRecordLists } from './record-lists.ts'
+import { isIndexed } from './record-order.ts'
+import { recordReads } from './record-reads.ts'
+import { type RecordTables, requireTable } from './record-table.ts'
+import type { ScannerVerbs } from './scanner.ts'
+import type { Thread } from './thread.ts'
+import type { WriterVerbs } from './writer.ts'
+
+/** Runs a read of the main thread's connection; what SQLite fails with becomes a failure of ours. */
+export type ReadNow = <T>(read: () => T) => Promise<T>
+
+/** Records on the reading connection and both threads, which stay the caller's to close. */
+export function createRecordStore(
+  db: Database,
+  tables: RecordTables,
+  writer: Thread<WriterVerbs>,
+  scanner: Thread<ScannerVerbs>,
+  now: ReadNow,
+): RecordStore {
+  const reads = recordReads(db, tables)
+  const lists = createRecordLists(db, tables)
+  const isShort = (query: RecordQuery): Promise<boolean> =>
+    now(() => isIndexed(query, requireTable(tables, query.collection)))
+  return {
+    get: (collection, id) => now(() => reads.get(collection, id)),
+    many: (collection, ids) => now(() => reads.many(collection, ids)),
+    list: async (query) => ((await isShort(query)) ? now(() => lists.list(query)) : scanner.call('listRecords', query)),
+    page: async (query, fields) =>
+      (await isShort(query)) ? now(() => lists.page(query, fields)) : scanner.call('pageRecords', query, fields),
+    count: (query) => scanner.call('countRecords', query),
+    insert: (collection, values, time) => writer.call('insertRecord', collection, values, time),
+    update: (collection, id, ifVersion, changes, time) =>
+      writer.call('updateRecord', collection, id, ifVersion, changes, time),
+    remove: (collection, id, ifVersion, time) => writer.call('removeRecord', collection, id, ifVersion, time),
+    references: (fileId, limit) => now(() => reads.references(fileId, limit)),
+    faults: (limit) => scanner.call('findReferenceFaults', limit),
+    async mendReferences() {
+      await writer.call('mendReferences')
+    },
+  }
+}
