@@ -5,21 +5,17 @@ import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
-import { openBackends } from './blobs/open-backends.ts'
-import { createBlobStore } from './blobs/store.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
 import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
-import { requireDescribed } from './files/described.ts'
 import { createHolder } from './files/holder.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
 import { createReclaim } from './files/removal.ts'
 import { createFileService } from './files/service.ts'
-import { openSpool } from './files/spool.ts'
 import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
@@ -27,15 +23,13 @@ import { tusRoutes } from './http/tus/routes.ts'
 import { createDoctor, type Doctor } from './jobs/doctor.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
-import { openSqlite } from './meta/sqlite/open.ts'
-import { applySchema, requireApplied } from './meta/sqlite/schema-apply.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
-import { tablesOf } from './schema/tables.ts'
+import { openStores } from './stores.ts'
 
 export { type LoadedAlyx, loadAlyx, type ProjectFiles }
 
@@ -88,13 +82,15 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const { access, records: recordAccess } = createAccess({ ...schema, observer })
   if (access === null || recordAccess === null) throw fail('internal', 'rules that compiled do not compile')
 
-  const meta = await openMeta(options, config, schema, observer, clock)
-  // What opened must close when something after it cannot.
-  const { backends, spool } = await open(options, config, schema, meta, observer).catch(async (error: unknown) => {
-    await meta.close()
-    throw error
+  const { meta, blobs, spool } = await openStores({
+    config,
+    schema,
+    projectDir: dirname(resolve(options.schemaFile ?? 'schema.yaml')),
+    migrate: options.migrate === true,
+    offline: options.offline === true,
+    clock,
+    observer,
   })
-  const blobs = createBlobStore(backends, observer)
   const nextId = createIds(clock)
   const leaseTime = options.leaseTime ?? LEASE_TIME
   const leases = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime })
@@ -187,6 +183,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     async close() {
       await runner?.stop()
       leases.close()
+      await blobs.close()
       await meta.close()
     },
   }
@@ -214,28 +211,6 @@ function requireSecret(config: Config, offline: boolean): string {
   throw fail('config_invalid', fault ?? 'auth.jwt.secret is missing', {
     hint: 'Set ALYX_AUTH_JWT_SECRET to at least 32 random bytes.',
   })
-}
-
-/** Tables and schema agree, or nothing starts. */
-async function openMeta(
-  options: AlyxOptions,
-  config: Config,
-  schema: Schema,
-  observer: Observer,
-  clock: Clock,
-): Promise<MetaStore> {
-  const { location: file, durability } = config.database
-  const projectDir = dirname(resolve(options.schemaFile ?? 'schema.yaml'))
-  if (options.migrate === true) await applySchema({ file, durability, schema, projectDir, clock })
-  else if (options.offline !== true) await requireApplied({ file, schema, projectDir })
-  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
-}
-
-async function open(options: AlyxOptions, config: Config, schema: Schema, meta: MetaStore, observer: Observer) {
-  if (options.offline !== true) await requireDescribed(meta, schema.buckets, config.storage.backends)
-  const backends = await openBackends(config.storage.backends, config.database.durability, observer)
-  const spool = await openSpool({ dir: config.uploads.tempDir, durability: config.database.durability, observer })
-  return { backends, spool }
 }
 
 function both(one: Observer, other: Observer | undefined): Observer {

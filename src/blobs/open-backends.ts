@@ -1,22 +1,24 @@
 // The backends that alyx.yml declares, opened.
 import type { BackendConfig } from '../config/model.ts'
-import { fail } from '../core/errors.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, MultipartJournal } from './backend.ts'
 import type { Durability } from './disk-file.ts'
 import { openFilesystem } from './filesystem.ts'
 
-/** Every backend by its name. Fails config_invalid for one that cannot be used. */
+/** Every backend by its name; `journalOf` remembers the uploads in parts of one. Fails config_invalid for one that cannot be used. */
 export async function openBackends(
   configs: ReadonlyMap<string, BackendConfig>,
   durability: Durability,
+  journalOf: (backend: string) => MultipartJournal,
   observer: Observer,
 ): Promise<ReadonlyMap<string, Backend>> {
   const backends = new Map<string, Backend>()
   for (const [name, config] of configs) {
-    if (config.type !== 'filesystem')
-      throw fail('config_invalid', `storage.backends.${name}: type ${config.type} is not offered yet`)
-    backends.set(name, await openFilesystem({ root: config.path, durability, observer }))
+    if (config.type === 's3') {
+      // The S3 client is a third of the start of everybody who does not need it.
+      const { openS3 } = await import('./s3.ts')
+      backends.set(name, await openS3({ ...config, name, journal: journalOf(name), observer }))
+    } else backends.set(name, await openFilesystem({ root: config.path, durability, observer }))
   }
   return backends
 }

@@ -5,7 +5,7 @@ import type { FileRow, UploadRow } from '../core/model.ts'
 import type { Leases } from '../files/leases.ts'
 import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
-import type { MetaStore } from '../meta/store.ts'
+import type { MetaStore, Multipart } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 
 export interface SweepReport {
@@ -88,11 +88,23 @@ export function createSweep(deps: SweepDeps): Sweep {
         // It may have become a file since it was found.
         if (!(await meta.abandon(upload.id, now()))) return
         await spool.remove(upload.id)
+        for (const part of await meta.multiparts(upload.backend, upload.key)) await abort(part)
         await blobs.remove(upload.backend, upload.key)
         await meta.forget(upload.id)
       }
       count.uploads += 1
       count.uploadBytes += upload.offset
+    }
+
+    /** Parts that a killed process sent to a backend and never put together. */
+    async function abort({ backend, key, uploadId }: Multipart): Promise<void> {
+      await blobs.abortLeftover(backend, key, uploadId)
+      await meta.closeMultipart(backend, key, uploadId)
+    }
+
+    async function clearStray(part: Multipart): Promise<void> {
+      if (!dryRun) await abort(part)
+      count.leftovers += 1
     }
 
     async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
@@ -131,6 +143,7 @@ export function createSweep(deps: SweepDeps): Sweep {
           () => meta.expiredFiles(now(), deps.batchSize),
           (file) => clearFile(file, 'expired'),
         )
+        await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
         await clearLeftovers()
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)

@@ -1,6 +1,15 @@
 // The contract of the metadata store: whole steps of the business, the same on every database.
 // Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
-import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
+import type {
+  ApiKeyRow,
+  BlobKey,
+  FileFacts,
+  FileRow,
+  Metadata,
+  OwnRules,
+  UploadDraft,
+  UploadRow,
+} from '../core/model.ts'
 import type { RecordStore } from './records.ts'
 
 /** What a claim may not exceed; null = no limit. Bytes. */
@@ -56,6 +65,13 @@ export interface Migration {
   readonly name: string
   /** Null while pending. */
   readonly appliedAt: string | null
+}
+
+/** An upload in parts that a backend has begun. */
+export interface Multipart {
+  readonly backend: string
+  readonly key: BlobKey
+  readonly uploadId: string
 }
 
 /** A counter that does not equal the sum it stands for. */
@@ -137,6 +153,15 @@ export interface MetaStore {
   /** A named lease over all processes (sweeps). True when taken or prolonged. */
   lease(name: string, holder: string, expiresAt: string, now: string): Promise<boolean>
   releaseLease(name: string, holder: string): Promise<void>
+
+  /** A backend began an upload in parts. Durable before the first part is sent. */
+  openMultipart(backend: string, key: BlobKey, uploadId: string, now: string): Promise<void>
+  /** It was completed or aborted. Forgetting what is not known is success. */
+  closeMultipart(backend: string, key: BlobKey, uploadId: string): Promise<void>
+  /** Those under way for a blob. */
+  multiparts(backend: string, key: BlobKey): Promise<readonly Multipart[]>
+  /** Those begun before `before` whose blob is neither being uploaded nor a file's. */
+  strayMultiparts(before: string, limit: number): Promise<readonly Multipart[]>
 
   addKey(key: ApiKeyRow): Promise<void>
   keyByHash(hash: string): Promise<ApiKeyRow | null>

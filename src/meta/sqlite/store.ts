@@ -9,6 +9,7 @@ import { failure } from './faults.ts'
 import { keyReads } from './keys.ts'
 import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
+import { multipartReads } from './multiparts.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore } from './records.ts'
@@ -26,6 +27,7 @@ export function createStore(
 ): MetaStore {
   const reads = createReads(db)
   const keys = keyReads(db)
+  const parts = multipartReads(db)
   const lists = createLists(db)
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
@@ -84,6 +86,14 @@ export function createStore(
     async releaseLease(name, holder) {
       await writer.call('releaseLease', name, holder)
     },
+    async openMultipart(backend, key, uploadId, time) {
+      await writer.call('openMultipart', backend, key, uploadId, time)
+    },
+    async closeMultipart(backend, key, uploadId) {
+      await writer.call('closeMultipart', backend, key, uploadId)
+    },
+    multiparts: (backend, key) => now(() => parts.multiparts(backend, key)),
+    strayMultiparts: (before, limit) => now(() => parts.strayMultiparts(before, limit)),
     async addKey(key) {
       await writer.call('addKey', key)
     },

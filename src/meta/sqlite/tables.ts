@@ -117,6 +117,18 @@ export const projectMigrations = sqliteTable('_alyx_project_migrations', {
   applied_at: text('applied_at').notNull(),
 })
 
+/** Uploads in parts that a backend has begun and not finished: what a killed process left there is aborted by their ids. */
+export const multiparts = sqliteTable(
+  '_alyx_multiparts',
+  {
+    backend: text('backend').notNull(),
+    key: text('key').notNull(),
+    upload_id: text('upload_id').notNull(),
+    created_at: text('created_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.backend, t.key, t.upload_id] })],
+)
+
 /** One counter row per scope, `bucket:{name}` or `owner:{id}`. */
 export const usage = sqliteTable('_alyx_usage', {
   scope: text('scope').primaryKey().notNull(),

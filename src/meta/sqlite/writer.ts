@@ -9,6 +9,7 @@ import { encodeFault } from './faults.ts'
 import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
+import { multipartVerbs } from './multiparts.ts'
 import { createPaths } from './paths.ts'
 import { mendReferences } from './record-faults.ts'
 import { createRecordFiles } from './record-files.ts'
@@ -39,6 +40,7 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db),
     ...keyVerbs(db),
+    ...multipartVerbs(db),
     mendDrift: () => findDrift(db, true),
     mendReferences: () => mendReferences(db, tables),
     /** Resolves when a write could be done. */

@@ -1,0 +1,63 @@
+// Where a project keeps things, opened: the metadata store, the backends and the spool of unfinished uploads.
+import type { MultipartJournal } from './blobs/backend.ts'
+import { openBackends } from './blobs/open-backends.ts'
+import { type BlobStore, createBlobStore } from './blobs/store.ts'
+import type { Config } from './config/model.ts'
+import { type Clock, timestamp } from './core/clock.ts'
+import { requireDescribed } from './files/described.ts'
+import { openSpool, type Spool } from './files/spool.ts'
+import { openSqlite } from './meta/sqlite/open.ts'
+import { applySchema, requireApplied } from './meta/sqlite/schema-apply.ts'
+import type { MetaStore } from './meta/store.ts'
+import type { Observer } from './observe/observer.ts'
+import type { Schema } from './schema/model.ts'
+import { tablesOf } from './schema/tables.ts'
+
+export interface StoresOptions {
+  readonly config: Config
+  readonly schema: Schema
+  /** Where schema.yaml is, and `migrations/` beside it. */
+  readonly projectDir: string
+  /** Brings the tables to what the schema says; otherwise they must be that already. */
+  readonly migrate: boolean
+  /** For tools: tables and buckets may be others than the schema's. */
+  readonly offline: boolean
+  readonly clock: Clock
+  readonly observer: Observer
+}
+
+export interface Stores {
+  readonly meta: MetaStore
+  readonly blobs: BlobStore
+  readonly spool: Spool
+}
+
+/** Opens all of them or, when one cannot be opened, none. Fails config_invalid, storage_full, storage_unavailable, database_busy. */
+export async function openStores(options: StoresOptions): Promise<Stores> {
+  const meta = await openMeta(options)
+  try {
+    return { meta, ...(await openBytes(options, meta)) }
+  } catch (error) {
+    await meta.close()
+    throw error
+  }
+}
+
+async function openMeta({ config, schema, projectDir, migrate, offline, clock, observer }: StoresOptions) {
+  const { location: file, durability } = config.database
+  if (migrate) await applySchema({ file, durability, schema, projectDir, clock })
+  else if (!offline) await requireApplied({ file, schema, projectDir })
+  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
+}
+
+async function openBytes({ config, schema, offline, clock, observer }: StoresOptions, meta: MetaStore) {
+  const { durability } = config.database
+  if (!offline) await requireDescribed(meta, schema.buckets, config.storage.backends)
+  const journalOf = (backend: string): MultipartJournal => ({
+    opened: (key, uploadId) => meta.openMultipart(backend, key, uploadId, timestamp(clock.now())),
+    closed: (key, uploadId) => meta.closeMultipart(backend, key, uploadId),
+  })
+  const backends = await openBackends(config.storage.backends, durability, journalOf, observer)
+  const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
+  return { blobs: createBlobStore(backends, observer), spool }
+}
