@@ -21,6 +21,7 @@ import { createHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
 import { createDoctor, type Doctor } from './jobs/doctor.ts'
+import { createMove, type Move } from './jobs/moves.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import type { MetaStore } from './meta/store.ts'
@@ -53,6 +54,8 @@ export interface Alyx {
   readonly meta: MetaStore
   readonly sweep: Sweep
   readonly doctor: Doctor
+  /** Moves the files of a bucket to another backend. */
+  readonly move: Move
   readonly observer: Observer
   /** The OpenAPI 3.1 document. */
   openapi(): Promise<unknown>
@@ -175,6 +178,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     meta,
     sweep,
     doctor,
+    move: createMove({ meta, blobs, clock, observer, leases, leaseTime }),
     observer,
     openapi: async () => (await app.request('/openapi.json')).json(),
     retire() {

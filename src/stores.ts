@@ -1,9 +1,11 @@
 // Where a project keeps things, opened: the metadata store, the backends and the spool of unfinished uploads.
 import type { MultipartJournal } from './blobs/backend.ts'
+import { createKeyring, type Keyring, keyCheck } from './blobs/keyring.ts'
 import { openBackends } from './blobs/open-backends.ts'
 import { type BlobStore, createBlobStore } from './blobs/store.ts'
 import type { Config } from './config/model.ts'
 import { type Clock, timestamp } from './core/clock.ts'
+import { fail } from './core/errors.ts'
 import { requireDescribed } from './files/described.ts'
 import { openSpool, type Spool } from './files/spool.ts'
 import { openSqlite } from './meta/sqlite/open.ts'
@@ -57,7 +59,21 @@ async function openBytes({ config, schema, offline, clock, observer }: StoresOpt
     opened: (key, uploadId) => meta.openMultipart(backend, key, uploadId, timestamp(clock.now())),
     closed: (key, uploadId) => meta.closeMultipart(backend, key, uploadId),
   })
+  const { keys } = config.storage.encryption
+  const keyring = keys.length === 0 ? null : createKeyring(keys)
+  if (keyring !== null) await requireSameKeys(keyring, meta, timestamp(clock.now()))
   const backends = await openBackends(config.storage.backends, durability, journalOf, observer)
-  const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer })
-  return { blobs: createBlobStore(backends, observer), spool }
+  const spool = await openSpool({ dir: config.uploads.tempDir, durability, observer, keyring })
+  return { blobs: createBlobStore(backends, observer, keyring), spool }
+}
+
+/** A wrong key under an id that was in use would encrypt what the right one cannot read, and read nothing. Fails config_invalid. */
+async function requireSameKeys(keyring: Keyring, meta: MetaStore, now: string): Promise<void> {
+  for (const key of keyring.all) {
+    const known = await meta.settleEncryptionKey(key.id, keyCheck(key), now)
+    if (known === keyCheck(key)) continue
+    throw fail('config_invalid', `storage.encryption.keys: ${key.id} is not the key that was in use under this id`, {
+      hint: 'Put the old key back. A new key needs a new id, before the old one in the list.',
+    })
+  }
 }

@@ -6,14 +6,17 @@ import type { BlobKey } from '../core/model.ts'
 import type { Backend } from './backend.ts'
 import { type Expected, verifier } from './verify.ts'
 
+/** What a copy goes to. */
+export type CopyTarget = Pick<Backend, 'get' | 'put' | 'delete'>
+
 /** Resolves once `to` holds the same bytes durably under the same key, read back and checked; encoded bytes stay encoded. The original stays.
  *  Twice is once: what an earlier try left is kept when it is whole, and replaced when it is not.
  *  Fails as both backends do; file_corrupt: the original is not what it should be, or the copy was not. Then nothing is left in `to`. */
 export async function copyBlob(
   key: BlobKey,
   expected: Expected,
-  from: Backend,
-  to: Backend,
+  from: Pick<Backend, 'get'>,
+  to: CopyTarget,
   signal: AbortSignal,
 ): Promise<void> {
   if (await isWhole(key, expected, to, signal)) return
@@ -28,7 +31,12 @@ export async function copyBlob(
   throw fail('file_corrupt', 'the copy is not what was copied')
 }
 
-async function isWhole(key: BlobKey, expected: Expected, backend: Backend, signal: AbortSignal): Promise<boolean> {
+async function isWhole(
+  key: BlobKey,
+  expected: Expected,
+  backend: Pick<Backend, 'get'>,
+  signal: AbortSignal,
+): Promise<boolean> {
   try {
     const nothing = new Writable({ write: (_chunk, _encoding, done) => done() })
     await pipe(await backend.get(key, { range: null, signal }), verifier(expected), nothing)

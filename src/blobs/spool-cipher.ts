@@ -87,6 +87,16 @@ export function spoolSegments(sideFile: Buffer, offset: number): SpoolSegment[] 
   return segments
 }
 
+/** Where the last segment ends that lies within the first `size` bytes of the upload: as many can be deciphered. */
+export function sealedUpTo(sideFile: Buffer, size: number): number {
+  let end = 0
+  for (let at = SPOOL_HEADER; ; at += SPOOL_RECORD) {
+    const segment = readRecord(sideFile.subarray(at, at + SPOOL_RECORD))
+    if (segment === null || segment.start !== end || segment.end > size) return end
+    end = segment.end
+  }
+}
+
 function cipherOf(key: KeyObject, header: Buffer, place: SpoolPlace): SpoolCipher {
   const context = contextOf(place)
   return {

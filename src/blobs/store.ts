@@ -1,13 +1,16 @@
 // All backends behind one door: whole reads are verified, faults are told to the observer.
 import { pipeline, type Readable } from 'node:stream'
 import { fail, isFailure } from '../core/errors.ts'
-import type { BlobKey, ByteRange, FileRow } from '../core/model.ts'
+import type { BlobKey, ByteRange, CodecUse } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Backend, BlobEntry, BlobReader } from './backend.ts'
+import type { BlobPlace } from './codec.ts'
+import type { Encoding } from './codecs.ts'
+import { collect, createContentCodecs, type StoredFile, storedAsIs } from './content.ts'
+import type { Keyring } from './keyring.ts'
 import { verifiedReader, verifier, verifyBytes } from './verify.ts'
 
-/** What reading a file's bytes needs to know of its row. */
-export type StoredFile = Pick<FileRow, 'backend' | 'key' | 'size' | 'storedSize' | 'storedCrc32' | 'codecs'>
+export type { StoredFile }
 
 /** A blob, or an unfinished file, and the backend it was found in. */
 export interface HeldEntry {
@@ -24,6 +27,12 @@ export interface BlobStore {
   openReader(file: StoredFile, range: ByteRange | null): Promise<BlobReader | null>
   /** The same in one buffer, for at most `limit` bytes; verified when it is the whole. */
   readBytes(file: StoredFile, range: ByteRange | null, limit: number): Promise<Buffer>
+  /** The stored bytes as they are, whatever codecs they went through: all of them verified, or those of `range` (null = all). Otherwise as
+   *  `read`. */
+  readStored(file: StoredFile, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
+  /** A body on its way through codecs, for `write`: the length of what comes out is unknown. Destroying the stream destroys the body.
+   *  Fails internal when one of them needs a key and there is none. */
+  encode(codecs: readonly CodecUse['name'][], body: Readable, place: BlobPlace): Encoding
   /** Stores a body of exactly `size` bytes (null = unknown) under a new key; durable when it resolves. When it rejects nothing is left
    *  and the body is destroyed. */
   write(
@@ -56,11 +65,17 @@ export interface BlobStore {
   close(): Promise<void>
 }
 
-/** Wires backends by the names of alyx.yml. Emits storage_error `{backend, operation, code, error}` and file_corrupt `{backend, key, error}`. */
-export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer: Observer): BlobStore {
+/** Wires backends by the names of alyx.yml. Emits storage_error `{backend, operation, code, error}` and file_corrupt `{backend, key, error}`.
+ *  Without a keyring encrypted files fail decrypt_failed, and only they. */
+export function createBlobStore(
+  backends: ReadonlyMap<string, Backend>,
+  observer: Observer,
+  keyring: Keyring | null = null,
+): BlobStore {
+  const content = createContentCodecs(keyring)
   const told = (error: unknown, backend: string, operation: string, key: BlobKey): void => {
     if (isFailure(error, 'file_corrupt')) observer.event('file_corrupt', { backend, key, error })
-    else if (isFailure(error, 'storage_full', 'storage_unavailable', 'blob_missing')) {
+    else if (isFailure(error, 'storage_full', 'storage_unavailable', 'blob_missing', 'decrypt_failed')) {
       observer.event('storage_error', { backend, operation, code: error.code, key, error })
     }
   }
@@ -86,28 +101,40 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
     }
   }
 
-  return {
-    read: (file, range, signal) =>
-      using(file.backend, 'read', file.key, async (backend) => {
-        requirePlain(file)
-        const whole = isWhole(file, range)
-        const source = await backend.get(file.key, { range: whole ? null : range, signal })
-        if (!whole) {
-          source.once('error', (error) => told(error, file.backend, 'read', file.key))
-          return source
-        }
+  const read: BlobStore['read'] = (file, range, signal) =>
+    using(file.backend, 'read', file.key, async (backend) => {
+      const whole = isWhole(file, range)
+      const wanted = whole ? null : range
+      if (whole && file.codecs.length === 0) {
         const verified = verifier(file)
-        pipeline(source, verified, (error) => told(error, file.backend, 'read', file.key))
+        pipeline(await backend.get(file.key, { range: null, signal }), verified, (error) =>
+          told(error, file.backend, 'read', file.key),
+        )
         return verified
-      }),
+      }
+      const source =
+        file.codecs.length === 0
+          ? await backend.get(file.key, { range: wanted, signal })
+          : await (await content.open(backend, file)).read(wanted, signal)
+      source.once('error', (error) => told(error, file.backend, 'read', file.key))
+      return source
+    })
+
+  return {
+    read,
+    readStored: (file, range, signal) => read(storedAsIs(file), range, signal),
+    encode: content.encode,
 
     openReader: (file, range) =>
       using(file.backend, 'read', file.key, async (backend) => {
-        requirePlain(file)
         const whole = isWhole(file, range)
-        const reader = (await backend.openReader?.(file.key, whole ? null : range)) ?? null
+        const wanted = whole ? null : range
+        const coded = file.codecs.length > 0
+        const reader = coded
+          ? await content.openReader(backend, file, wanted)
+          : ((await backend.openReader?.(file.key, wanted)) ?? null)
         if (reader === null) return null
-        const checked = whole ? verifiedReader(reader, file) : reader
+        const checked = whole && !coded ? verifiedReader(reader, file) : reader
         return {
           read: (into) => checked.read(into).catch(toldAndThrown(file.backend, 'read', file.key)),
           close: () => reader.close(),
@@ -116,12 +143,14 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
 
     readBytes: (file, range, limit) =>
       using(file.backend, 'read', file.key, async (backend) => {
-        requirePlain(file)
         const whole = isWhole(file, range)
         const wanted = whole ? null : range
+        const { signal } = new AbortController()
+        if (file.codecs.length > 0)
+          return collect(await (await content.open(backend, file)).read(wanted, signal), limit)
         const bytes = backend.read
           ? await backend.read(file.key, wanted, limit)
-          : await collect(await backend.get(file.key, { range: wanted, signal: new AbortController().signal }), limit)
+          : await collect(await backend.get(file.key, { range: wanted, signal }), limit)
         return whole ? verifyBytes(bytes, file) : bytes
       }),
 
@@ -178,26 +207,6 @@ export function createBlobStore(backends: ReadonlyMap<string, Backend>, observer
   }
 }
 
-function isWhole(file: StoredFile, range: ByteRange | null): boolean {
-  return range === null || (range.start === 0 && range.end === file.storedSize - 1)
-}
-
-/** Refuses what was stored through a codec this server cannot undo: better no byte than a wrong one. */
-function requirePlain({ codecs }: StoredFile): void {
-  if (codecs.length === 0) return
-  const names = codecs.map((codec) => codec.name).join(', ')
-  const code = codecs.some((codec) => codec.name === 'aes-256-gcm') ? 'decrypt_failed' : 'internal'
-  throw fail(code, `the file was stored through ${names}, which this server cannot undo`)
-}
-
-async function collect(source: Readable, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of source as AsyncIterable<Buffer>) {
-    size += chunk.length
-    // Leaving the loop destroys the source.
-    if (size > limit) throw fail('internal', 'the blob is too large to be read at once')
-    chunks.push(chunk)
-  }
-  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)
+function isWhole({ size }: StoredFile, range: ByteRange | null): boolean {
+  return range === null || (range.start === 0 && range.end === size - 1)
 }

@@ -26,6 +26,7 @@ const COMMANDS = {
   sign: () => import('./commands/sign.ts'),
   sweep: () => import('./commands/sweep.ts'),
   doctor: () => import('./commands/doctor.ts'),
+  'migrate-backend': () => import('./commands/migrate-backend.ts'),
   openapi: () => import('./commands/openapi.ts'),
 }
 

@@ -11,10 +11,7 @@ export interface Unsupported {
 }
 
 const UNSUPPORTED: readonly Unsupported[] = [
-  { path: 'buckets.*.compression', except: ['none'] },
-  { path: 'buckets.*.encryption', except: ['false'] },
   { path: 'buckets.*.trash' },
-  { path: 'storage.encryption.keys' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },
   { path: 'files_api' },

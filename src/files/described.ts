@@ -16,7 +16,7 @@ export async function requireDescribed(
       .map((name) => `buckets.${name}: has files or uploads, but schema.yaml does not declare it any more`),
     ...used.backends
       .filter((name) => !backends.has(name))
-      .map((name) => `storage.backends.${name}: files are kept there, but alyx.yml does not name it any more`),
+      .map((name) => `storage.backends.${name}: bytes are kept there, but alyx.yml does not name it any more`),
   ]
   if (missed.length === 0) return
   throw fail('config_invalid', missed.join('\n'), {

@@ -9,6 +9,7 @@ import { requireCreate, requireType } from './limits.ts'
 import type { FileDeps } from './lookup.ts'
 import { sniff } from './sniff.ts'
 import type { Spool } from './spool.ts'
+import { type CodecNames, chooseCodecs, plainFacts, type StoredFacts, storeCoded } from './stored.ts'
 
 export interface Finish {
   /** `gathered` as remembered at the full length, or null to read it back. A refusal removes the upload; a fault of the server keeps it. */
@@ -24,26 +25,36 @@ export interface Finish {
 export function createFinish(deps: FileDeps & { readonly spool: Spool }, gathering: Gathering): Finish {
   const { meta, blobs, access, leases, clock, observer, spool } = deps
 
-  async function readBack(upload: UploadRow): Promise<Gathered> {
+  /** What arrived, deciphered. */
+  async function spooled({ id, bucket, size }: UploadRow, { encryption: encrypted }: Bucket): Promise<Readable> {
+    return size === 0 ? Readable.from([]) : spool.read(id, { bucket, encrypted })
+  }
+
+  async function readBack(upload: UploadRow, bucket: Bucket): Promise<Gathered> {
     const gathered = NOTHING_GATHERED()
-    if (upload.size === 0) return gathered
-    for await (const chunk of spool.read(upload.id) as AsyncIterable<Buffer>) {
+    for await (const chunk of (await spooled(upload, bucket)) as AsyncIterable<Buffer>) {
       await gathered.digest.update(chunk)
       gathered.head = extendHead(gathered.head, chunk)
     }
     return gathered
   }
 
-  async function store(upload: UploadRow): Promise<void> {
+  async function store(upload: UploadRow, bucket: Bucket, names: CodecNames, crc32: number): Promise<StoredFacts> {
     const { backend, key, id } = upload
+    const size = upload.size!
     // Whoever stood still for too long must not touch what another process has made of the upload.
     const holder = (await meta.upload(id))?.holder
     if (holder !== leases.holder) throw fail('upload_locked', 'another process has taken the upload over')
-    if (upload.size! > 0 && (await blobs.adopt(backend, key, spool.path(id)))) return
+    if (names.length === 0 && size > 0) {
+      const file = await spool.plainFile(id)
+      if (file !== null && (await blobs.adopt(backend, key, file))) return plainFacts(size, crc32)
+    }
     // An attempt that was cut off may have left its blob: it was never visible, and a key is written once.
     await blobs.remove(backend, key)
-    const body = upload.size === 0 ? Readable.from([]) : spool.read(id)
-    await blobs.write(backend, key, body, upload.size, new AbortController().signal)
+    const body = await spooled(upload, bucket)
+    if (names.length > 0) return storeCoded(blobs, upload, body, names, () => size)
+    await blobs.write(backend, key, body, size, new AbortController().signal)
+    return plainFacts(size, crc32)
   }
 
   async function check(
@@ -51,8 +62,9 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     bucket: Bucket,
     upload: UploadRow,
     gathered: Gathered,
-  ): Promise<{ mimeType: string; checksum: string; crc32: number }> {
-    const mimeType = gathered.mimeType ?? (await sniff(gathered.head, upload.size))
+  ): Promise<{ mimeType: string; codecs: CodecNames; checksum: string; crc32: number }> {
+    const mimeType = gathered.told?.mimeType ?? (await sniff(gathered.head, upload.size))
+    const codecs = gathered.told?.codecs ?? chooseCodecs(bucket, mimeType, gathered.head)
     requireType(bucket, mimeType, null)
     requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
     const { checksum, crc32 } = await gathered.digest.finish()
@@ -61,7 +73,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
         details: { expected: upload.checksum, actual: checksum },
       })
     }
-    return { mimeType, checksum, crc32 }
+    return { mimeType, codecs, checksum, crc32 }
   }
 
   async function discard(upload: UploadRow): Promise<void> {
@@ -91,17 +103,21 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     refuse,
     async finish(call, bucket, upload, remembered) {
       const size = upload.size!
-      const gathered = remembered?.digest.count === size ? remembered : await readBack(upload)
-      const { mimeType, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(
+      const gathered = remembered?.digest.count === size ? remembered : await readBack(upload, bucket)
+      const { mimeType, codecs, checksum, crc32 } = await check(call, bucket, upload, gathered).catch(
         async (error: unknown) => {
           await refuse(upload, error)
           throw error
         },
       )
-      await store(upload)
+      const stored = await store(upload, bucket, codecs, crc32)
       observer.event('step', { point: 'stored', id: upload.id })
-      const facts = { mimeType, size, originalSize: null, storedSize: size, storedCrc32: crc32, checksum, codecs: [] }
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()), leases.holder)
+      const file = await meta.commit(
+        upload.id,
+        { mimeType, checksum, ...stored },
+        timestamp(clock.now()),
+        leases.holder,
+      )
       observer.event('step', { point: 'committed', id: upload.id })
       tell(upload, 'stored', size)
       gathering.drop(upload.id)

@@ -2,14 +2,15 @@
 // It is an economy, never the truth: whatever is not remembered is read back from the spool.
 import { createDigest, type Digest } from './digest.ts'
 import { HEAD_BYTES } from './ingest.ts'
+import type { CodecNames } from './stored.ts'
 
 /** The remembered state of one upload, in step with the offset `digest.count`. */
 export interface Gathered {
   readonly digest: Digest
   /** The first bytes, at most 4,100. */
   head: Buffer
-  /** Type told from the head, once it was complete. */
-  mimeType: string | null
+  /** What the head told, once it was complete; it is let go then. */
+  told: { readonly mimeType: string; readonly codecs: CodecNames } | null
 }
 
 export interface Gathering {
@@ -25,7 +26,7 @@ const REMEMBERED = 2000
 export const NOTHING_GATHERED: () => Gathered = () => ({
   digest: createDigest(),
   head: Buffer.alloc(0),
-  mimeType: null,
+  told: null,
 })
 
 /** An empty memory of at most 2,000 uploads. */

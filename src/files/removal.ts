@@ -37,11 +37,13 @@ function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
       throw isFailure(error, 'file_in_use') ? inUse(error) : error
     })
     if (condemned === null) return
+    // Since it was found it may have been moved.
+    const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id: file.id })
     try {
-      await blobs.remove(file.backend, file.key)
+      await blobs.remove(backend, key)
     } catch (error) {
-      const there = await blobs.exists(file.backend, file.key).catch(() => null)
+      const there = await blobs.exists(backend, key).catch(() => null)
       if (there === null) throw error
       if (there) {
         // A tombstone that is not this call's alone stays one: its record is gone, its time over, or another DELETE under way.
@@ -63,8 +65,11 @@ export type Reclaim = (file: FileRow) => Promise<void>
 export function createReclaim(deps: RemovalDeps): Reclaim {
   const { meta, blobs, clock, observer } = deps
   return async (file) => {
-    const { bucket, id, backend, key } = file
-    if (file.state === 'ready' && (await meta.condemn(bucket, id, timestamp(clock.now()), true)) === null) return
+    const { bucket, id } = file
+    // Since it was found it may have been moved.
+    const condemned = file.state === 'ready' ? await meta.condemn(bucket, id, timestamp(clock.now()), true) : file
+    if (condemned === null) return
+    const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id })
     await blobs.remove(backend, key)
     observer.event('step', { point: 'reclaimed', id })

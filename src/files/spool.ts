@@ -1,6 +1,6 @@
 // Where the bytes of resumable uploads gather until the last one is there: one file per upload.
-import { constants, copyFile, lstat, rename, unlink } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import { lstat, unlink } from 'node:fs/promises'
+import { pipeline, type Readable } from 'node:stream'
 import { createDirectories } from '../blobs/directories.ts'
 import { diskFailure, orFail } from '../blobs/disk-errors.ts'
 import {
@@ -16,13 +16,30 @@ import {
 import { fileStream } from '../blobs/file-stream.ts'
 import { unlessGone, walkFiles } from '../blobs/files-below.ts'
 import { gather } from '../blobs/gather.ts'
+import type { Keyring } from '../blobs/keyring.ts'
 import { openRoot } from '../blobs/root.ts'
-import { fail, isFailure, systemCode } from '../core/errors.ts'
+import {
+  hasSide,
+  openSide,
+  openSpooled,
+  orMissing,
+  readableBytes,
+  renewFile,
+  type SpoolSide,
+} from '../blobs/spool-side.ts'
+import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
-import type { ByteRange } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
 
+/** Whose bytes they are, and whether an upload that begins is encrypted. One that goes on stays what it was. */
+export interface SpoolOwner {
+  readonly bucket: string
+  readonly encrypted: boolean
+}
+
 export interface AppendOptions {
+  /** Left out for bytes that are never encrypted. */
+  readonly owner?: SpoolOwner | undefined
   /** Most bytes to take from this body: what is still missing of the upload. */
   readonly max: number
   readonly signal: AbortSignal
@@ -45,34 +62,35 @@ export interface Appended {
 
 export interface SpoolEntry {
   readonly id: string
+  /** Bytes that can be read back. */
   readonly size: number
   /** Milliseconds since the epoch. */
   readonly modifiedAt: number
 }
 
-/** One writer per upload at a time: the caller holds its lock. Fails storage_full, storage_unavailable, blob_missing; internal for what is no id. */
+/** One writer per upload at a time: the caller holds its lock. Fails storage_full, storage_unavailable, blob_missing; internal for what is no id;
+ *  decrypt_failed for an encrypted upload whose key is not there. */
 export interface Spool {
   /** Cuts the file back to `offset` (the database's, which is the truth), appends what arrives and syncs it. What arrived before the body
    *  broke is kept. The body is left paused, not destroyed. Rejects, with nothing read, when the file cannot be opened or cut, and with
    *  blob_missing when it holds fewer than `offset` bytes. */
   append(id: string, offset: number, body: Readable, options: AppendOptions): Promise<Appended>
-  /** The bytes of `range`, or all. Opened with the first read; errors with blob_missing. Consume or destroy the stream. */
-  read(id: string, range?: ByteRange | null): Readable
+  /** All bytes as they arrived. Fails blob_missing too when there are none; errors with file_corrupt when they are others. Consume or
+   *  destroy the stream. */
+  read(id: string, owner?: SpoolOwner | null): Promise<Readable>
   /** Puts a copy in the file's place, durably: whoever has the old one open writes into nothing from now on. Nothing happens when there
    *  is no file. */
   renew(id: string): Promise<void>
-  /** Where the file is, for a backend that takes it over. */
+  /** Where the file is. */
   path(id: string): string
+  /** The same for a backend that takes the file over; null when its bytes are encrypted. */
+  plainFile(id: string): Promise<string | null>
   /** Bytes in the file; null when there is none. */
   size(id: string): Promise<number | null>
-  /** Cuts the file to `size` bytes, which it must have. */
-  truncate(id: string, size: number): Promise<void>
   /** Removing what is not there is success. */
   remove(id: string): Promise<void>
   /** Everything in the spool that has an id for a name. */
   entries(): AsyncIterable<SpoolEntry>
-  /** Removes files last modified before `olderThan` (milliseconds since the epoch) that `isWanted` does not claim; how many. */
-  sweep(olderThan: number, isWanted: (id: string) => Promise<boolean>): Promise<number>
 }
 
 export interface SpoolOptions {
@@ -80,10 +98,15 @@ export interface SpoolOptions {
   readonly dir: string
   readonly durability: Durability
   readonly observer: Observer
+  /** Seals the uploads of encrypted buckets; null or left out when there is none. */
+  readonly keyring?: Keyring | null
 }
 
+/** What the name of a side file ends with. */
+const SIDE = '.keys'
+
 /** Opens the spool. Fails config_invalid when the directory cannot be used. */
-export async function openSpool({ dir, durability, observer }: SpoolOptions): Promise<Spool> {
+export async function openSpool({ dir, durability, observer, keyring = null }: SpoolOptions): Promise<Spool> {
   const root = await openRoot({ path: dir, durability, observer })
   const directories = createDirectories(root, durability)
   const step = (point: string): void => observer.event('step', { point })
@@ -92,8 +115,9 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
     if (!isId(id)) throw fail('internal', 'the spool knows uploads by their ids only')
     return `${root}/${id}`
   }
+  const sideOf = (id: string): string => `${pathOf(id)}${SIDE}`
   const openAt = async (id: string, offset: number): Promise<OpenFile> => {
-    const file = await openForWriting(pathOf(id), offset === 0).catch(missing)
+    const file = await openForWriting(pathOf(id), offset === 0).catch(orMissing)
     try {
       if (file.stats.size < offset) throw fail('blob_missing', 'bytes of the upload that had arrived are missing')
       if (file.stats.size > offset) await truncateFile(file.fd, offset)
@@ -109,37 +133,46 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
   }
   const entries = async function* (): AsyncGenerator<SpoolEntry> {
     for await (const { name, stats } of walkFiles(root)) {
-      if (isId(name)) yield { id: name, size: stats.size, modifiedAt: stats.mtimeMs }
+      const id = name.endsWith(SIDE) ? name.slice(0, -SIDE.length) : name
+      if (!isId(id)) continue
+      if (id === name) yield { id, size: await readableBytes(sideOf(id), stats.size), modifiedAt: stats.mtimeMs }
+      else if ((await lstat(pathOf(id)).catch(unlessGone)) === null) yield { id, size: 0, modifiedAt: stats.mtimeMs }
     }
   }
-  const copyOf = (id: string): string => `${pathOf(id)}.copy`
   const remove = async (id: string): Promise<void> => {
-    await Promise.all([unlink(pathOf(id)).catch(unlessGone), unlink(copyOf(id)).catch(unlessGone)])
+    const files = [pathOf(id), sideOf(id)].flatMap((path) => [path, `${path}.copy`])
+    await Promise.all(files.map((path) => unlink(path).catch(unlessGone)))
   }
-  const renew = async (id: string): Promise<void> => {
-    const copy = copyOf(id)
-    await unlink(copy).catch(unlessGone)
-    await copyFile(pathOf(id), copy, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
-    const { fd } = await openForWriting(copy, false)
-    try {
-      await secure(fd, false)
-    } finally {
-      await closeFile(fd)
-    }
-    await rename(copy, pathOf(id))
-    if (durability === 'full') await directories.sync(root)
+  /** Whether an upload's bytes are encrypted. What should be and is not must not be taken for plain: its keys are lost. */
+  const isSealed = async (id: string, { encrypted }: SpoolOwner): Promise<boolean> => {
+    if (await hasSide(sideOf(id))) return true
+    if (encrypted) throw fail('blob_missing', 'the keys of the upload are missing')
+    return false
+  }
+  const sideFor = async (id: string, offset: number, owner: SpoolOwner | undefined): Promise<SpoolSide | null> => {
+    if (owner === undefined) return null
+    if (offset === 0 && !owner.encrypted) await unlink(sideOf(id)).catch(unlessGone)
+    if (offset === 0 ? !owner.encrypted : !(await isSealed(id, owner))) return null
+    return openSide(sideOf(id), { fileId: id, bucket: owner.bucket }, keyring, offset)
   }
 
   return {
-    async append(id, offset, body, { max, signal, tap, checkpoint }) {
-      const { fd } = await openAt(id, offset)
+    async append(id, offset, body, { owner, max, signal, tap, checkpoint }) {
+      const side = await sideFor(id, offset, owner)
+      const { fd } = await openAt(id, offset).catch(async (error: unknown) => {
+        await side?.close()
+        throw error
+      })
       let written = offset
       let durable = offset
       let broken = false
       const makeDurable = async (): Promise<void> => {
         // What a sync refused may never be believed, nor may the descriptor that did.
         broken = true
-        await secure(fd, durable === 0).catch(orFail('sync'))
+        await side?.record()
+        await Promise.all([secure(fd, durable === 0), durability === 'full' ? side?.sync() : null]).catch(
+          orFail('sync'),
+        )
         broken = false
         durable = written
       }
@@ -148,10 +181,13 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
         excess: () => fail('body_too_large', `more than the ${max} missing bytes arrived`, { details: { limit: max } }),
         signal,
         write: async (batch, bytes) => {
-          const done = writeBatch(fd, batch, written).catch(orFail('write'))
+          // A segment that holds bytes which were not written can never be ended.
+          if (side !== null) broken = true
+          const done = writeBatch(fd, side?.cipher(batch) ?? batch, written).catch(orFail('write'))
           // Hashing takes as long as writing: let them run side by side.
           if (tap !== undefined) for (const chunk of batch) await tap(chunk)
           await done
+          if (side !== null) broken = false
           written += bytes
           if (checkpoint === undefined || written - durable < checkpoint.every) return
           await makeDurable()
@@ -165,60 +201,44 @@ export async function openSpool({ dir, durability, observer }: SpoolOptions): Pr
       } catch (fault) {
         error = fault
       }
-      await closeFile(fd).catch((fault: unknown) => {
+      await Promise.all([closeFile(fd), side?.close()]).catch((fault: unknown) => {
         durable = offset
         error = diskFailure(fault, 'write')
       })
       return { offset: durable, complete: error === null, error }
     },
 
-    read: (id, range = null) =>
-      fileStream(async () => {
-        const { fd, stats } = await openForReading(pathOf(id)).catch(missing)
-        return { fd, range: range ?? { start: 0, end: stats.size - 1 } }
-      }, null),
+    async read(id, owner = null) {
+      const sealed = owner !== null && (await isSealed(id, owner))
+      const { fd, stats } = await openForReading(pathOf(id)).catch(orMissing)
+      const stored = fileStream({ fd, range: { start: 0, end: stats.size - 1 } }, null)
+      if (!sealed) return stored
+      try {
+        const place = { fileId: id, bucket: owner.bucket }
+        const content = await openSpooled(sideOf(id), place, keyring, stats.size)
+        return pipeline(stored, content, () => {})
+      } catch (error) {
+        stored.destroy()
+        throw error
+      }
+    },
 
     path: pathOf,
+
+    async plainFile(id) {
+      return (await hasSide(sideOf(id))) ? null : pathOf(id)
+    },
 
     async size(id) {
       return (await lstat(pathOf(id)).catch(unlessGone))?.size ?? null
     },
 
-    async truncate(id, size) {
-      const { fd } = await openAt(id, size)
-      try {
-        await secure(fd, size === 0).catch(orFail('sync'))
-      } finally {
-        await closeFile(fd)
-      }
-    },
-
     async renew(id) {
-      await renew(id).catch((error: unknown) => {
-        if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'copy the upload')
-      })
+      await Promise.all([renewFile(pathOf(id), durability === 'full'), renewFile(sideOf(id), durability === 'full')])
+      if (durability === 'full') await directories.sync(root)
     },
 
     remove,
     entries,
-
-    async sweep(olderThan, isWanted) {
-      let swept = 0
-      for await (const { id, modifiedAt } of entries()) {
-        if (modifiedAt >= olderThan || (await isWanted(id))) continue
-        await remove(id)
-        swept++
-      }
-      return swept
-    },
   }
-}
-
-function missing(error: unknown): never {
-  if (isFailure(error)) throw error
-  const code = systemCode(error)
-  if (code === 'ENOENT' || code === 'ELOOP' || code === 'ENXIO') {
-    throw fail('blob_missing', 'the bytes of the upload are missing', { cause: error })
-  }
-  throw diskFailure(error, 'open the upload')
 }

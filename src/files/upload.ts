@@ -18,6 +18,7 @@ import {
 import { type FileDeps, requireBucket } from './lookup.ts'
 import type { FileService, UploadInput } from './model.ts'
 import { sniff } from './sniff.ts'
+import { type CodecNames, chooseCodecs, plainFacts, storeCoded, usesCodecs } from './stored.ts'
 
 /** The verb `upload`; see FileService. */
 export function createUpload(deps: FileDeps): FileService['upload'] {
@@ -28,6 +29,8 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     const { upload, draft } = claimed
     const limit = maxFileSize(bucket, deps.uploads.maxFileSize)
     const bounds = ceilings(bucket, null)
+    const chosen = Promise.withResolvers<CodecNames>()
+    if (!usesCodecs(bucket)) chosen.resolve([])
     let { reserved } = upload
     let mimeType = 'application/octet-stream'
     const { stream, digest } = createIngest({
@@ -35,6 +38,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         mimeType = await sniff(head, input.size)
         requireType(bucket, mimeType, input.declaredType)
         requireCreate(access, call, bucket, { ...draft, mimeType })
+        chosen.resolve(chooseCodecs(bucket, mimeType, head))
       },
       count(count) {
         requireSize(bucket, limit, count)
@@ -48,10 +52,15 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
           })
       },
     })
+    stream.on('error', chosen.reject)
     feed(input.body, stream)
+    const names = await chosen.promise
+    const coded =
+      names.length === 0
+        ? null
+        : await storeCoded(blobs, upload, stream, names, () => requireAll(input.size, digest.count))
     // Once the last byte is here the client's going away changes nothing; before, the body itself breaks.
-    const never = new AbortController().signal
-    const { storedSize } = await blobs.write(upload.backend, upload.key, stream, input.size, never)
+    if (coded === null) await blobs.write(upload.backend, upload.key, stream, input.size, new AbortController().signal)
     const { checksum, crc32 } = await digest.finish()
     requireCreate(access, call, bucket, { ...draft, mimeType, size: digest.count })
     if (upload.checksum !== null && upload.checksum !== checksum) {
@@ -59,7 +68,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         details: { expected: upload.checksum, actual: checksum },
       })
     }
-    return { mimeType, size: digest.count, originalSize: null, storedSize, storedCrc32: crc32, checksum, codecs: [] }
+    return { mimeType, checksum, ...(coded ?? plainFacts(digest.count, crc32)) }
   }
 
   async function commit(upload: UploadRow, facts: FileFacts): Promise<FileRow> {
@@ -109,4 +118,12 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       release()
     }
   }
+}
+
+/** A backend that is told no length cannot say that some is missing. */
+function requireAll(size: number | null, arrived: number): number {
+  if (size === null || size === arrived) return arrived
+  throw fail('invalid_request', `${arrived} of the announced ${size} bytes arrived`, {
+    details: { size, written: arrived },
+  })
 }

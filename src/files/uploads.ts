@@ -13,6 +13,7 @@ import { type FileDeps, requireBucket } from './lookup.ts'
 import type { AppendInput, UploadSessions, UploadStatus } from './model.ts'
 import { sniff } from './sniff.ts'
 import type { Spool } from './spool.ts'
+import { chooseCodecs } from './stored.ts'
 import type { Turn } from './turns.ts'
 
 /** A PATCH's bytes count as arrived at least this often, so that a long one does not start again after a crash. */
@@ -73,10 +74,11 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
       max: size - offset,
       signal: AbortSignal.any([turn.signal, refused.signal]),
       checkpoint: { every: CHECKPOINT, reached: advance },
+      owner: { bucket: bucket.name, encrypted: bucket.encryption },
       tap(chunk) {
         turn.touch()
         if (gathered === null) return undefined
-        if (gathered.mimeType === null && verdict === null) {
+        if (gathered.told === null && verdict === null) {
           gathered.head = extendHead(gathered.head, chunk)
           // Only a whole head is judged here; a file shorter than that is judged when it is finished.
           if (gathered.head.length === HEAD_BYTES) {
@@ -100,7 +102,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     const mimeType = await sniff(gathered.head, upload.size)
     requireType(bucket, mimeType, null)
     requireCreate(access, call, bucket, { ...upload, path: upload.path ?? '', mimeType })
-    gathered.mimeType = mimeType
+    gathered.told = { mimeType, codecs: chooseCodecs(bucket, mimeType, gathered.head) }
     gathered.head = Buffer.alloc(0)
   }
 

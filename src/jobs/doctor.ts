@@ -5,7 +5,7 @@ import type { BlobStore } from '../blobs/store.ts'
 import type { Clock } from '../core/clock.ts'
 import { type AppError, isFailure } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
-import type { FileRow, UploadRow } from '../core/model.ts'
+import type { BlobKey, FileRow, UploadRow } from '../core/model.ts'
 import type { Spool } from '../files/spool.ts'
 import { isLive } from '../files/visibility.ts'
 import type { ReferenceFault } from '../meta/records.ts'
@@ -139,8 +139,8 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       for (const [name, entry] of found) {
         const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
         const unfinished = entry.key.startsWith('.tmp/')
-        if (unfinished ? entry.modifiedAt > old : await known(entry.key.slice(0, -id.length - 1), id)) continue
         const backend = name.slice(0, name.indexOf(':'))
+        if (unfinished ? entry.modifiedAt > old : await known(backend, entry.key)) continue
         if (remove) await blobs.removeEntry(backend, entry)
         problems.push({
           invariant: 'I2',
@@ -181,8 +181,12 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
     }
 
-    async function known(bucket: string, id: string): Promise<boolean> {
-      return isId(id) && ((await meta.upload(id)) !== null || (await meta.file(bucket, id)) !== null)
+    /** A file may be moved meanwhile: its copy stops being a spare one when its original becomes one. */
+    async function known(backend: string, key: BlobKey): Promise<boolean> {
+      const [, bucket = '', id = ''] = /^(.*)\/([^/]*)$/.exec(key) ?? []
+      if (!isId(id)) return false
+      if ((await meta.upload(id)) !== null || (await meta.isSpare(backend, key))) return true
+      return (await meta.file(bucket, id))?.backend === backend || (await meta.isSpare(backend, key))
     }
 
     async function stillThere(file: FileRow): Promise<boolean> {

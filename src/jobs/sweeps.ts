@@ -5,7 +5,7 @@ import type { FileRow, UploadRow } from '../core/model.ts'
 import type { Leases } from '../files/leases.ts'
 import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
-import type { MetaStore, Multipart } from '../meta/store.ts'
+import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 
 export interface SweepReport {
@@ -19,7 +19,7 @@ export interface SweepReport {
   readonly deletions: number
   /** Files whose expires_at had passed, or that no record named while they were staged. */
   readonly expired: number
-  /** Spools and temporary files that belonged to nothing. */
+  /** Spools, temporary files, parts and blobs that belonged to nothing. */
   readonly leftovers: number
   readonly errors: number
   /** More is left: the batch or the time ran out. */
@@ -107,6 +107,17 @@ export function createSweep(deps: SweepDeps): Sweep {
       count.leftovers += 1
     }
 
+    /** What a move to another backend left: the original, or a copy that came to nothing. */
+    async function clearSpare({ backend, key }: SpareBlob): Promise<void> {
+      if (!dryRun) {
+        if (!(await meta.takeSpare(backend, key))) return
+        for (const part of await meta.multiparts(backend, key)) await abort(part)
+        await blobs.remove(backend, key)
+        await meta.forgetSpare(backend, key)
+      }
+      count.leftovers += 1
+    }
+
     async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
       if (!dryRun) await reclaim(file)
       count[kind] += 1
@@ -143,6 +154,7 @@ export function createSweep(deps: SweepDeps): Sweep {
           () => meta.expiredFiles(now(), deps.batchSize),
           (file) => clearFile(file, 'expired'),
         )
+        await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
         await clearLeftovers()
       } finally {

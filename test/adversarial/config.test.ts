@@ -285,7 +285,7 @@ describe('one directory, several servers and schemas', () => {
       server.project.writeSchema(BUCKETS.replaceAll('backend: local', 'backend: disk'))
       const renamed = `server: {port: ${server.port}}\ndatabase: {url: "sqlite:data/alyx.db"}\nauth: {jwt: {secret: "${SECRET}"}}\nstorage: {backends: {disk: {type: filesystem, path: data/files}}}\nuploads: {temp_dir: data/uploads, max_file_size: 5GB}\n`
       server.project.writeConfig(renamed)
-      await expect(server.restart()).rejects.toThrow('storage.backends.local: files are kept there')
+      await expect(server.restart()).rejects.toThrow('storage.backends.local: bytes are kept there')
       expect(blobs()).toHaveLength(1)
       server.project.writeConfig({})
       server.project.writeSchema(BUCKETS)

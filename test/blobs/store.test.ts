@@ -46,7 +46,9 @@ describe('the blob store', () => {
     const key = freshKey()
     expect(await store.write('local', key, bodyOf(bytes), bytes.length, never)).toEqual({ storedSize: bytes.length })
     const size = bytes.length
-    return { backend: 'local', key, size, storedSize: size, storedCrc32: crc32(bytes), codecs: [], ...more }
+    const [bucket, id] = key.split('/') as [string, string]
+    const facts = { size, storedSize: size, storedCrc32: crc32(bytes), codecs: [] }
+    return { id, bucket, backend: 'local', key, ...facts, ...more }
   }
   /** What a client would have received, and how it ended. */
   const received = async (source: Readable): Promise<{ bytes: Buffer; error: unknown }> => {
@@ -151,7 +153,7 @@ describe('the blob store', () => {
     const file = await stored(Buffer.from('x'))
     const through = (name: 'zstd' | 'aes-256-gcm'): StoredFile => ({ ...file, codecs: [{ name, params: {} }] })
     await expect(store.read(through('aes-256-gcm'), null, never)).rejects.toMatchObject({ code: 'decrypt_failed' })
-    await expect(store.readBytes(through('zstd'), null, 10)).rejects.toMatchObject({ code: 'internal' })
+    await expect(store.readBytes(through('zstd'), null, 10)).rejects.toMatchObject({ code: 'file_corrupt' })
   })
 
   it('does not call a client’s fault a storage error', async () => {

@@ -699,13 +699,107 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect(ids).toEqual([...ids].sort())
       })
 
-      it('inUse names buckets with files or uploads, and the backends their first and last files are in', async () => {
+      it('inUse names buckets with files or uploads, and every backend that a file or a spare blob is in', async () => {
         expect(await store.inUse()).toEqual({ buckets: [], backends: [] })
         await put({ bucket: 'b', backend: 'disk', createdAt: at(1) })
         await put({ bucket: 'a', backend: 'cloud', createdAt: at(2) })
         await put({ bucket: 'b', backend: 'tape', createdAt: at(3) })
         await store.claim(draft({ bucket: 'c' }), FREE, HUNDRED)
-        expect(await store.inUse()).toEqual({ buckets: ['a', 'b', 'c'], backends: ['cloud', 'disk', 'tape'] })
+        for (const [backend, minute] of [
+          ['disk', 4],
+          ['film', 5],
+          ['disk', 6],
+        ] as const)
+          await put({ bucket: 'b', backend, createdAt: at(minute), leaseExpiresAt: at(9) })
+        await store.announceCopy('attic', 'b/x' as BlobKey, at(9))
+        expect(await store.inUse()).toEqual({
+          buckets: ['a', 'b', 'c'],
+          backends: ['attic', 'cloud', 'disk', 'film', 'tape'],
+        })
+      })
+
+      it('uploads in parts are known until they are closed, and stray once nobody uploads their blob', async () => {
+        const claim = await store.claim(draft({ backend: 'cloud' }), FREE, HUNDRED)
+        const gone = draft().key
+        await store.openMultipart('cloud', claim.key, 'one', at(1))
+        await store.openMultipart('cloud', claim.key, 'one', at(1))
+        await store.openMultipart('cloud', claim.key, 'two', at(2))
+        await store.openMultipart('other', gone, 'three', at(3))
+        const [one, two] = ['one', 'two'].map((uploadId) => ({ backend: 'cloud', key: claim.key, uploadId }))
+        const three = { backend: 'other', key: gone, uploadId: 'three' }
+        expect(await store.multiparts('cloud', claim.key)).toEqual([one, two])
+        expect(await store.multiparts('other', claim.key)).toEqual([])
+        expect(await store.strayMultiparts(at(3), 9)).toEqual([])
+        expect(await store.strayMultiparts(at(4), 9)).toEqual([three])
+        // What an attempt left that was killed is stray when a later one has made the file.
+        await store.commit(claim.id, facts(), at(4))
+        await store.closeMultipart('cloud', claim.key, 'two')
+        await store.closeMultipart('cloud', claim.key, 'two')
+        expect(await store.strayMultiparts(at(4), 9)).toEqual([one, three])
+        expect(await store.strayMultiparts(at(4), 1)).toHaveLength(1)
+        await store.announceCopy('cloud', claim.key, at(99))
+        expect(await store.strayMultiparts(at(4), 9)).toEqual([three])
+      })
+    })
+
+    describe('files that move to another backend', () => {
+      it('are kept in the other from the moment their announced copy is made theirs, with nothing else changed', async () => {
+        const file = await put({ createdAt: at(3), leaseExpiresAt: at(9) })
+        expect(await store.moveFile('docs', file.id, 'local', 'cloud', at(8))).toBe(false)
+        expect(await store.announceCopy('cloud', file.key, at(7))).toBe(true)
+        expect(await store.isSpare('cloud', file.key)).toBe(true)
+        expect(await store.moveFile('docs', file.id, 'tape', 'cloud', at(8))).toBe(false)
+        expect(await store.moveFile('pics', file.id, 'local', 'cloud', at(8))).toBe(false)
+        expect(await store.moveFile('docs', file.id, 'local', 'cloud', at(8))).toBe(true)
+        expect(await store.file('docs', file.id)).toEqual({ ...file, backend: 'cloud' })
+        expect(await store.isSpare('cloud', file.key)).toBe(false)
+        expect(await store.dueSpares(at(7), 9)).toEqual([])
+        expect(await store.dueSpares(at(8), 9)).toEqual([{ backend: 'local', key: file.key }])
+        expect(await store.drift(false)).toEqual([])
+      })
+
+      it('a deleted one does not move, and its copy falls due', async () => {
+        const file = await put()
+        await store.announceCopy('cloud', file.key, at(7))
+        await store.condemn('docs', file.id, at(1), false)
+        expect(await store.moveFile('docs', file.id, 'local', 'cloud', at(8))).toBe(false)
+        expect(await store.dueSpares(at(7), 9)).toEqual([{ backend: 'cloud', key: file.key }])
+        expect(await store.takeSpare('cloud', file.key)).toBe(true)
+        await store.forgetSpare('cloud', file.key)
+        expect(await store.takeSpare('cloud', file.key)).toBe(false)
+      })
+
+      it('one goes back to its original, unless that is being removed just then', async () => {
+        const file = await put()
+        await store.announceCopy('cloud', file.key, at(7))
+        await store.moveFile('docs', file.id, 'local', 'cloud', at(8))
+        expect(await store.announceCopy('local', file.key, at(7))).toBe(true)
+        expect(await store.takeSpare('local', file.key)).toBe(true)
+        expect(await store.moveFile('docs', file.id, 'cloud', 'local', at(8))).toBe(false)
+        expect(await store.announceCopy('local', file.key, at(9))).toBe(false)
+        await store.forgetSpare('local', file.key)
+        expect(await store.announceCopy('local', file.key, at(9))).toBe(true)
+        expect(await store.moveFile('docs', file.id, 'cloud', 'local', at(8))).toBe(true)
+        expect(await store.takeSpare('local', file.key)).toBe(false)
+      })
+
+      it('the blob that a file has is never given up', async () => {
+        const file = await put()
+        await store.announceCopy('local', file.key, at(7))
+        expect(await store.takeSpare('local', file.key)).toBe(false)
+        expect(await store.isSpare('local', file.key)).toBe(false)
+      })
+
+      it('are counted and listed by where they are', async () => {
+        const files = [await put(), await put({ backend: 'cloud' }, { size: 7 }), await put(), await put()]
+        await put({ bucket: 'pics' })
+        await store.condemn('docs', files[3]!.id, at(1), false)
+        expect(await store.kept('docs')).toEqual([
+          { backend: 'cloud', files: 1, bytes: 7 },
+          { backend: 'local', files: 2, bytes: 200 },
+        ])
+        expect(await store.filesIn('docs', 'local', '', 1)).toEqual([files[0]])
+        expect(await store.filesIn('docs', 'local', files[0]!.id, 9)).toEqual([files[2]])
       })
 
       it('counters equal the sums after any mixture of verbs', async () => {

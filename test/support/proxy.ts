@@ -9,6 +9,8 @@ export interface CuttingProxy {
   cut(): void
   /** Each further connection dies after this many bytes towards the server; null = never. */
   cutAfter(bytes: number | null): void
+  /** What becomes of further connections: passed on, reset at once, or taken and never answered. Those that are open stay as they are. */
+  turn(mode: 'on' | 'refuse' | 'hang'): void
   close(): Promise<void>
 }
 
@@ -17,7 +19,15 @@ export async function startProxy(targetPort: number): Promise<CuttingProxy> {
   const open = new Set<Socket>()
   let limit: number | null = null
   let cuts = 0
+  let mode: 'on' | 'refuse' | 'hang' = 'on'
   const server = createServer((near) => {
+    if (mode === 'refuse') return void near.resetAndDestroy()
+    if (mode === 'hang') {
+      open.add(near)
+      near.on('error', () => {}).on('close', () => open.delete(near))
+      near.resume()
+      return
+    }
     const far = connect(targetPort, '127.0.0.1')
     const mine = limit
     let seen = 0
@@ -59,6 +69,9 @@ export async function startProxy(targetPort: number): Promise<CuttingProxy> {
     },
     cutAfter: (bytes) => {
       limit = bytes
+    },
+    turn: (next) => {
+      mode = next
     },
     close: () => {
       for (const socket of open) socket.destroy()

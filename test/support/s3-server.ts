@@ -29,6 +29,16 @@ export function s3Client({ endpoint, accessKeyId, secretAccessKey }: S3Access): 
   })
 }
 
+/** The entry of a backend in alyx.yml; `endpoint` may be that of a proxy. */
+export function s3Config(
+  access: S3Access,
+  bucket: string,
+  endpoint = access.endpoint,
+): Readonly<Record<string, unknown>> {
+  const { accessKeyId: access_key_id, secretAccessKey: secret_access_key } = access
+  return { type: 's3', bucket, endpoint, force_path_style: true, access_key_id, secret_access_key }
+}
+
 /** A new, empty S3 bucket; its name. */
 export async function newS3Bucket(client: S3Client): Promise<string> {
   const Bucket = `alyx-test-${randomBytes(6).toString('hex')}`

@@ -33,7 +33,7 @@ export function multipartReads(db: Database) {
   const ofBlob = db.prepare<[string, string], Multipart>(`${SELECT} WHERE m.backend = ? AND m.key = ?`)
   const stray = db.prepare<[string, number], Multipart>(`${SELECT} WHERE m.created_at < ?
     AND NOT EXISTS (SELECT 1 FROM _alyx_uploads u WHERE u.id = ${ID})
-    AND NOT EXISTS (SELECT 1 FROM _alyx_files f WHERE f.id = ${ID}) LIMIT ?`)
+    AND NOT EXISTS (SELECT 1 FROM _alyx_spares s WHERE s.backend = m.backend AND s.key = m.key) LIMIT ?`)
   return {
     multiparts: (backend: string, key: BlobKey): readonly Multipart[] => ofBlob.all(backend, key),
     strayMultiparts: (before: string, limit: number): readonly Multipart[] => stray.all(before, limit),

@@ -32,8 +32,7 @@ export function createReads(db: Database) {
   const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
   const expired = db.prepare<[{ now: string; limit: number }], StoredFile>(EXPIRED_FILES)
   const buckets = db.prepare<[], string>(BUCKETS).pluck()
-  const oldest = db.prepare<[string], string>(backendAt('ASC')).pluck()
-  const newest = db.prepare<[string], string>(backendAt('DESC')).pluck()
+  const backends = db.prepare<[], string>(BACKENDS).pluck()
   const scanFiles = db.prepare<[string, number], StoredFile>(`${SELECT_FILE} WHERE id > ? ORDER BY id LIMIT ?`)
   const scanUploads = db.prepare<[string, number], StoredUpload>(`${SELECT_UPLOAD} WHERE id > ? ORDER BY id LIMIT ?`)
   wanted.pluck()
@@ -51,11 +50,10 @@ export function createReads(db: Database) {
     deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
     stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
     expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all({ now, limit }).map(fileRow),
-    inUse: (): { buckets: readonly string[]; backends: readonly string[] } => {
-      const found = buckets.all()
-      const ends = found.flatMap((bucket) => [oldest.get(bucket), newest.get(bucket)])
-      return { buckets: found, backends: [...new Set(ends.filter((name) => name !== undefined))].sort() }
-    },
+    inUse: (): { buckets: readonly string[]; backends: readonly string[] } => ({
+      buckets: buckets.all(),
+      backends: backends.all(),
+    }),
     scanFiles: (afterId: string, limit: number): readonly FileRow[] => scanFiles.all(afterId, limit).map(fileRow),
     scanUploads: (afterId: string, limit: number): readonly UploadRow[] =>
       scanUploads.all(afterId, limit).map(uploadRow),
@@ -79,7 +77,16 @@ const BUCKETS = `
     )
   SELECT bucket FROM f WHERE bucket IS NOT NULL UNION SELECT bucket FROM u WHERE bucket IS NOT NULL ORDER BY 1`
 
-// No index has the backend: only the ends of each bucket are looked at.
-function backendAt(end: 'ASC' | 'DESC'): string {
-  return `SELECT backend FROM _alyx_files WHERE bucket = ? ORDER BY created_at ${end}, id ${end} LIMIT 1`
-}
+const BACKENDS = `
+  WITH RECURSIVE
+    f (bucket, backend) AS (
+      SELECT * FROM (SELECT bucket, backend FROM _alyx_files ORDER BY bucket, backend LIMIT 1)
+      UNION ALL SELECT n.bucket, n.backend FROM f JOIN _alyx_files n ON n.rowid = (
+        SELECT rowid FROM _alyx_files WHERE (bucket, backend) > (f.bucket, f.backend) ORDER BY bucket, backend LIMIT 1
+      )
+    ),
+    s (backend) AS (
+      SELECT min(backend) FROM _alyx_spares
+      UNION ALL SELECT (SELECT min(backend) FROM _alyx_spares WHERE backend > s.backend) FROM s WHERE s.backend IS NOT NULL
+    )
+  SELECT backend FROM f UNION SELECT backend FROM s WHERE backend IS NOT NULL ORDER BY 1`

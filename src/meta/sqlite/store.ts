@@ -14,6 +14,7 @@ import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore } from './records.ts'
 import type { ScannerVerbs } from './scanner.ts'
+import { spareReads } from './spares.ts'
 import type { Thread } from './thread.ts'
 import type { WriterVerbs } from './writer.ts'
 
@@ -28,6 +29,7 @@ export function createStore(
   const reads = createReads(db)
   const keys = keyReads(db)
   const parts = multipartReads(db)
+  const spares = spareReads(db)
   const lists = createLists(db)
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
@@ -94,6 +96,17 @@ export function createStore(
     },
     multiparts: (backend, key) => now(() => parts.multiparts(backend, key)),
     strayMultiparts: (before, limit) => now(() => parts.strayMultiparts(before, limit)),
+    kept: (bucket) => now(() => spares.kept(bucket)),
+    filesIn: (bucket, backend, afterId, limit) => now(() => spares.filesIn(bucket, backend, afterId, limit)),
+    announceCopy: (backend, key, dueAt) => writer.call('announceCopy', backend, key, dueAt),
+    moveFile: (bucket, id, from, to, dueAt) => writer.call('moveFile', bucket, id, from, to, dueAt),
+    isSpare: (backend, key) => now(() => spares.isSpare(backend, key)),
+    dueSpares: (time, limit) => now(() => spares.dueSpares(time, limit)),
+    takeSpare: (backend, key) => writer.call('takeSpare', backend, key),
+    async forgetSpare(backend, key) {
+      await writer.call('forgetSpare', backend, key)
+    },
+    settleEncryptionKey: (id, checkValue, time) => writer.call('settleEncryptionKey', id, checkValue, time),
     async addKey(key) {
       await writer.call('addKey', key)
     },

@@ -45,6 +45,7 @@ export const files = sqliteTable(
     index('_alyx_files_owner_size').on(t.bucket, t.owner_id, t.size, t.id).where(sql`owner_id IS NOT NULL`),
     index('_alyx_files_expires').on(t.expires_at).where(sql`expires_at IS NOT NULL`),
     index('_alyx_files_staged').on(t.staged_until).where(sql`staged_until IS NOT NULL`),
+    index('_alyx_files_backend').on(t.bucket, t.backend, t.id),
     index('_alyx_files_deleting').on(t.updated_at).where(sql`state = 'deleting'`),
   ],
 )
@@ -129,6 +130,18 @@ export const multiparts = sqliteTable(
   (t) => [primaryKey({ columns: [t.backend, t.key, t.upload_id] })],
 )
 
+/** Blobs that are no file's: copies that are not one yet, originals that are one no more. `taken` is 1 once their bytes are being removed. */
+export const spares = sqliteTable(
+  '_alyx_spares',
+  {
+    backend: text('backend').notNull(),
+    key: text('key').notNull(),
+    due_at: text('due_at').notNull(),
+    taken: integer('taken').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.backend, t.key] }), index('_alyx_spares_due').on(t.due_at)],
+)
+
 /** One counter row per scope, `bucket:{name}` or `owner:{id}`. */
 export const usage = sqliteTable('_alyx_usage', {
   scope: text('scope').primaryKey().notNull(),
@@ -160,6 +173,13 @@ export const apiKeys = sqliteTable(
   },
   (t) => [uniqueIndex('_alyx_api_keys_hash').on(t.hash)],
 )
+
+/** Keys of storage.encryption that were ever in use, by their ids: what `keyCheck` made of each, to know a wrong one. */
+export const encryptionKeys = sqliteTable('_alyx_encryption_keys', {
+  id: text('id').primaryKey().notNull(),
+  check_value: text('check_value').notNull(),
+  created_at: text('created_at').notNull(),
+})
 
 /** What the runner in migrate.ts has applied; `checksum` is the SHA-256 of the file, hex. */
 export const migrations = sqliteTable('_alyx_migrations', {

@@ -5,6 +5,7 @@ import { type Answer, type Call, type Desk, perform, serve, type Verbs } from '.
 import { claimVerbs } from './claims.ts'
 import { connect, readBack, settingFaults } from './connection.ts'
 import { createCounters, findDrift } from './counters.ts'
+import { encryptionKeyVerbs } from './encryption-keys.ts'
 import { encodeFault } from './faults.ts'
 import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
@@ -18,6 +19,7 @@ import { recordTables } from './record-table.ts'
 import { recordVerbs } from './record-verbs.ts'
 import { createReferences } from './references.ts'
 import { openReserve } from './reserve.ts'
+import { spareVerbs } from './spares.ts'
 import type { ThreadData } from './thread.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
@@ -40,7 +42,9 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db),
     ...keyVerbs(db),
+    ...encryptionKeyVerbs(db),
     ...multipartVerbs(db),
+    ...spareVerbs(db),
     mendDrift: () => findDrift(db, true),
     mendReferences: () => mendReferences(db, tables),
     /** Resolves when a write could be done. */
