@@ -5,7 +5,7 @@ import { ALWAYS, every, type Predicate, type StoredValue } from '../../../src/co
 import type { RecordQuery, RecordRow, SortKey } from '../../../src/meta/records.ts'
 import { createRecordLists, type RecordLists } from '../../../src/meta/sqlite/record-lists.ts'
 import { isIndexed } from '../../../src/meta/sqlite/record-order.ts'
-import { pageStatements } from '../../../src/meta/sqlite/record-pages.ts'
+import { limitedSql, pageStatements } from '../../../src/meta/sqlite/record-pages.ts'
 import { manySql } from '../../../src/meta/sqlite/record-reads.ts'
 import { detachSql, pointingSql } from '../../../src/meta/sqlite/record-removal.ts'
 import { type RecordTable, type RelationColumn, recordTables } from '../../../src/meta/sqlite/record-table.ts'
@@ -133,7 +133,7 @@ describe('pages of records', () => {
   const by = (fields: string, descending = false): readonly SortKey[] =>
     fields.split(',').map((field) => ({ field, descending }))
   const steps = (query: RecordQuery, table: RecordTable = grid) =>
-    pageStatements(query, table).map(({ sql }) => plan(sql))
+    pageStatements(query, table).map((step) => plan(limitedSql(step, query.limit)))
 
   it.each<[string, Predicate, string, readonly StoredValue[] | null, readonly string[]]>([
     ['all', ALWAYS, 'id', null, ['SCAN grid USING INDEX sqlite_autoindex_grid_1']],
