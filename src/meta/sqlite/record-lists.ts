@@ -1,7 +1,7 @@
 // Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
 import type { Database } from 'better-sqlite3'
 import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
-import { joinedSql, jsonObject, pageOf } from './record-json.ts'
+import { joinedRows, pageOf } from './record-json.ts'
 import { countStatement, limitedSql, pageStatements } from './record-pages.ts'
 import { createStatements } from './record-statements.ts'
 import { type RecordTables, requireTable } from './record-table.ts'
@@ -35,7 +35,8 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
     },
     page(query, fields) {
       const table = requireTable(tables, query.collection)
-      const statements = pageStatements(query, table, jsonObject(fields, table))
+      const { selection, around, values } = joinedRows(fields, table)
+      const statements = pageStatements(query, table, selection)
       const collect = (): RecordPage => {
         const texts: string[] = []
         let count = 0
@@ -43,8 +44,8 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
           // One more than is shown tells whether there are more.
           const wanted = query.limit + 1 - count
           if (wanted === 0) break
-          const row = statement(joinedSql(limitedSql(step, wanted))).get(...step.values, query.offset)
-          const [found, text] = row as [number, string | null]
+          const rows = statement(around(limitedSql(step, wanted)))
+          const [found, text] = rows.get(...step.values, query.offset, ...values) as [number, string | null]
           if (text !== null) texts.push(text)
           count += found
         }

@@ -137,6 +137,8 @@ describe(`a page as JSON (seed ${seed})`, () => {
 
   it('shows no field that was not asked for, and knows no other', async () => {
     expect((await meta.records.page(ask({}), FIELDS)).json).not.toContain('secret')
-    await expect(meta.records.page(ask({}), [{ name: 'x', form: 'value' }])).rejects.toMatchObject({ code: 'internal' })
+    await expect(meta.records.page(ask({}), [{ name: 'x', form: 'value' }])).rejects.toMatchObject({
+      code: 'internal',
+    })
   })
 })

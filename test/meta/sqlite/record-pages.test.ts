@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALWAYS, every, type Predicate, type StoredValue } from '../../../src/core/predicate.ts'
 import type { RecordQuery, RecordRow, SortKey } from '../../../src/meta/records.ts'
+import { joinedRows } from '../../../src/meta/sqlite/record-json.ts'
 import { createRecordLists, type RecordLists } from '../../../src/meta/sqlite/record-lists.ts'
 import { isIndexed } from '../../../src/meta/sqlite/record-order.ts'
 import { limitedSql, pageStatements } from '../../../src/meta/sqlite/record-pages.ts'
@@ -192,6 +193,24 @@ describe('pages of records', () => {
     ['a long way', { offset: 1001 }],
   ])('%s is for the scanner', (_, over) => {
     expect(isIndexed(ask({ collection: 'grid', ...over }), grid)).toBe(false)
+  })
+
+  it('files of a page are found by their ids, the rows of the page before them', () => {
+    const files = { bucket: 'pics', ownerId: 'alice', staged: { ownerId: 'alice' }, now: '2026-11-21T12:00:00.000Z' }
+    const { selection, around } = joinedRows(
+      [
+        { name: 'id', form: 'value' },
+        { name: 'b', form: 'value', files },
+      ],
+      grid,
+    )
+    const [page] = pageStatements(ask({ collection: 'grid', sort: by('a,id') }), grid, selection)
+    expect(plan(around(limitedSql(page!, 100)))).toEqual([
+      'CO-ROUTINE r',
+      expect.stringContaining('.grid.a'),
+      'SCAN r',
+      'SEARCH f0 USING INDEX sqlite_autoindex__alyx_files_1 (id=?) LEFT-JOIN',
+    ])
   })
 
   it('records are found by their ids, and by the relations that point at one, through an index', () => {
