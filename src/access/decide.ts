@@ -32,13 +32,21 @@ export type ListFilter =
   | { readonly kind: 'owner'; readonly ownerId: string }
   | { readonly kind: 'each' }
 
+/** Who lists, in which request. */
+export interface ListCall {
+  readonly caller: Caller
+  readonly request: RequestFacts
+}
+
 export interface Access {
   /** Pure and synchronous: never throws, reports nothing. */
   decide(request: AccessRequest): Decision
   /** Fails unauthenticated or forbidden with details {operation, rule}, and says so to the observer. */
   require(request: AccessRequest): void
   /** Fails as `require` does where the bucket has no read rule or the key may not read. */
-  listFilter(call: { readonly caller: Caller; readonly request: RequestFacts }, bucket: string): ListFilter
+  listFilter(call: ListCall, bucket: string): ListFilter
+  /** Which files of a bucket the caller may read. As `decide`: never throws, reports nothing. */
+  readable(call: ListCall, bucket: string): ListFilter
   /** Parsed JSON → rules a file may carry. Fails validation_failed: no file_security, unknown operation, a rule that does not compile. */
   checkOwnRules(bucket: string, rules: unknown): OwnRules
 }
@@ -86,26 +94,34 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
     return judge({ caller, request, bucket: name, file }, operation, ask)
   }
 
+  function readable({ caller, request }: ListCall, name: string): ListFilter {
+    if (scopeRefusal(caller, 'read') !== null) return { kind: 'none' }
+    if (caller.admin) return { kind: 'all' }
+    const guard = guarded.get(name)
+    const rule = guard?.rules.get('read')
+    if (guard?.bucket.fileSecurity === true) return { kind: 'each' }
+    if (rule === undefined) return { kind: 'none' }
+    if (rule.form === 'owner') return caller.id === null ? { kind: 'none' } : { kind: 'owner', ownerId: caller.id }
+    if (rule.dependsOnSubject) return { kind: 'each' }
+    return { kind: rule.evaluate({ caller, request, bucket: name, file: NO_FILE }) ? 'all' : 'none' }
+  }
+
   return {
     decide,
+    readable,
 
     require(request) {
       const decision = decide(request)
       if (!decision.allowed) throw refused(observer, 'bucket', request.bucket, decision)
     },
 
-    listFilter({ caller, request }, name) {
+    listFilter(call, name) {
+      const { caller } = call
       const unscoped = scopeRefusal(caller, 'read')
       if (unscoped !== null) throw refused(observer, 'bucket', name, unscoped)
-      if (caller.admin) return { kind: 'all' }
-      const guard = guarded.get(name)
-      const rule = guard?.rules.get('read')
-      if (guard === undefined || rule === undefined)
+      if (!caller.admin && guarded.get(name)?.rules.get('read') === undefined)
         throw refused(observer, 'bucket', name, refuse(caller, 'read', `buckets.${name}.rules.read`, 'no_rule'))
-      if (guard.bucket.fileSecurity) return { kind: 'each' }
-      if (rule.form === 'owner') return caller.id === null ? { kind: 'none' } : { kind: 'owner', ownerId: caller.id }
-      if (rule.dependsOnSubject) return { kind: 'each' }
-      return { kind: rule.evaluate({ caller, request, bucket: name, file: NO_FILE }) ? 'all' : 'none' }
+      return readable(call, name)
     },
 
     checkOwnRules(name, rules) {

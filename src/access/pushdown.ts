@@ -82,6 +82,10 @@ export function compilePushdown(root: RuleNode, fields: ReadonlyMap<string, Fiel
 }
 
 function known(node: RuleNode): Step {
+  if (node.op === 'value' && typeof node.args === 'boolean') {
+    const truth = node.args ? TRUE : FALSE
+    return () => truth
+  }
   return valued(node, (value) => (value === true ? TRUE : value === false ? FALSE : FAULT))
 }
 

@@ -1,6 +1,8 @@
 // The files that a record may name, and show: looked up together, whatever their number and buckets.
+import { timestamp } from '../core/clock.ts'
 import { isId } from '../core/ids.ts'
 import type { Call, FileRow } from '../core/model.ts'
+import type { ShownFiles } from '../meta/records.ts'
 import type { FileDeps } from './lookup.ts'
 import { isVisible } from './visibility.ts'
 
@@ -19,4 +21,21 @@ export async function usableFiles(
     (file) => deps.schema.buckets.has(file.bucket) && isVisible(file, deps.clock, caller) && mayRead(file),
   )
   return new Map(files.map((file) => [file.id, file]))
+}
+
+/** The files of a bucket that usableFiles would find, said so that the database can pick them: null are none, `each` cannot be said. */
+export function usableIn(
+  deps: Pick<FileDeps, 'schema' | 'access' | 'clock'>,
+  { caller, request }: Call,
+  bucket: string,
+): ShownFiles | 'each' | null {
+  const filter = deps.access.readable({ caller, request }, bucket)
+  if (filter.kind === 'each') return 'each'
+  if (filter.kind === 'none' || !deps.schema.buckets.has(bucket)) return null
+  return {
+    bucket,
+    ownerId: filter.kind === 'owner' ? filter.ownerId : null,
+    staged: caller.admin ? 'all' : { ownerId: caller.id },
+    now: timestamp(deps.clock.now()),
+  }
 }

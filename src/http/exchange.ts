@@ -95,10 +95,14 @@ export class Exchange {
   /** What services are called with. */
   call(): Call {
     const { method, path, ip, startedAt } = this.start
+    const signal = (): AbortSignal => this.signal
     return {
       caller: this.caller,
       request: { method, path, ip, time: timestamp(startedAt) },
-      signal: this.signal,
+      // Made when somebody waits for it: most calls are over before that.
+      get signal() {
+        return signal()
+      },
     }
   }
 }

@@ -4,22 +4,23 @@ import { fail } from '../core/errors.ts'
 
 /** How often a key may be given that may be repeated. */
 const MAX_REPEATS = 50
+const ESCAPED = /[%+]/
 
 /** `a=1&b=x+y` → its pairs (`+` is a space, as in forms); the values of `repeats` as lists, also single ones.
  *  Fails invalid_query for other repeated keys and broken escapes. */
-function readQuery(search: string, repeats: readonly string[]): Record<string, string | string[]> {
-  const values: Record<string, string | string[]> = Object.create(null)
+function readQuery(search: string, repeats: readonly string[]): ReadonlyMap<string, string | string[]> {
+  const values = new Map<string, string | string[]>()
   if (search === '') return values
   for (const pair of search.split('&')) {
     if (pair === '') continue
     const at = pair.indexOf('=')
     const name = decode(at === -1 ? pair : pair.slice(0, at), 'name')
-    const before = values[name]
+    const before = values.get(name)
     if (typeof before === 'string') throw invalid(name, 'is given twice')
     if (before?.length === MAX_REPEATS) throw invalid(name, `is given more than ${MAX_REPEATS} times`)
     const value = decode(at === -1 ? '' : pair.slice(at + 1), name)
     if (before !== undefined) before.push(value)
-    else values[name] = repeats.includes(name) ? [value] : value
+    else values.set(name, repeats.includes(name) ? [value] : value)
   }
   return values
 }
@@ -28,20 +29,21 @@ function readQuery(search: string, repeats: readonly string[]): Record<string, s
 export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats: readonly string[] = []): Q {
   const values = readQuery(search, repeats)
   if (schema === undefined) {
-    const [name] = Object.keys(values)
+    const [name] = values.keys()
     if (name !== undefined) throw invalid(name, 'is unknown here')
     return undefined as Q
   }
   // A plain object for the schema; `__proto__` stays a key of its own this way.
-  const result = schema.safeParse(Object.fromEntries(Object.entries(values)))
+  const result = schema.safeParse(Object.fromEntries(values))
   if (result.success) return result.data
   const issue = result.error.issues[0]!
   if (issue.code === 'unrecognized_keys') throw invalid(issue.keys[0] ?? '', 'is unknown here')
   const name = String(issue.path[0] ?? '')
-  throw invalid(name, name in values ? `is not valid: ${issue.message}` : 'is required')
+  throw invalid(name, values.has(name) ? `is not valid: ${issue.message}` : 'is required')
 }
 
 function decode(text: string, parameter: string): string {
+  if (!ESCAPED.test(text)) return text
   try {
     return decodeURIComponent(text.includes('+') ? text.replaceAll('+', ' ') : text)
   } catch {

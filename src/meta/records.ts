@@ -38,6 +38,19 @@ export interface RecordQuery {
 export interface JsonField {
   readonly name: string
   readonly form: 'value' | 'boolean' | 'document'
+  /** Of a field that holds one id: the files that are shown in the place of their ids, as File objects (API.md §3). */
+  readonly files?: ShownFiles
+}
+
+/** Those files of a bucket that are ready and have not ended. */
+export interface ShownFiles {
+  readonly bucket: string
+  /** Only those of this owner; null is of anybody. */
+  readonly ownerId: string | null
+  /** Staged ones are shown where their owner is this one (or nobody: null), or all. */
+  readonly staged: { readonly ownerId: string | null } | 'all'
+  /** RFC 3339. */
+  readonly now: string
 }
 
 export interface RecordPage {

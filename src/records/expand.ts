@@ -1,8 +1,8 @@
 // `expand`: what an id stands for, in its place. One query for each field, however many records there are.
 import type { Call, FileRow } from '../core/model.ts'
 import type { StoredValue } from '../core/predicate.ts'
-import { usableFiles } from '../files/usable.ts'
-import type { RecordRow } from '../meta/records.ts'
+import { usableFiles, usableIn } from '../files/usable.ts'
+import type { JsonField, RecordRow, ShownFiles } from '../meta/records.ts'
 import { invalidQuery, namedField } from './filters.ts'
 import { type Form, type FormField, idsIn } from './form.ts'
 import { type Desk, mayRead } from './lookup.ts'
@@ -20,6 +20,26 @@ export function parseExpand(form: Form, text: string | null): readonly FormField
     if (field.reference === null) throw invalidQuery('expand', `names "${name}", which points at nothing`)
     if (names.indexOf(name) < i) throw invalidQuery('expand', `names "${name}" twice`)
     return field
+  })
+}
+
+/** What the database needs to show rows by itself, files in the place of ids included; null where something must be looked at on the way. */
+export function jsonFields(
+  desk: Desk,
+  call: Call,
+  form: Form,
+  fields: readonly FormField[],
+): readonly JsonField[] | null {
+  if (form.json === null || fields.length === 0) return form.json
+  const shown = new Map<string, ShownFiles>()
+  for (const { name, list, reference } of fields) {
+    const files = list || reference?.kind !== 'file' ? 'each' : usableIn(desk, call, reference.bucket)
+    if (files === 'each') return null
+    if (files !== null) shown.set(name, files)
+  }
+  return form.json.map((field) => {
+    const files = shown.get(field.name)
+    return files === undefined ? field : { ...field, files }
   })
 }
 

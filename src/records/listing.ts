@@ -2,7 +2,7 @@
 import type { Call } from '../core/model.ts'
 import { every } from '../core/predicate.ts'
 import type { RecordQuery, RecordRow, SortKey } from '../meta/records.ts'
-import { parseExpand, showExpanded } from './expand.ts'
+import { jsonFields, parseExpand, showExpanded } from './expand.ts'
 import { invalidQuery, parseFilters, parseSearch } from './filters.ts'
 import { type Form, requireForm } from './form.ts'
 import { type Desk, mayRead } from './lookup.ts'
@@ -36,8 +36,9 @@ export function createListing(desk: Desk): RecordService['list'] {
       ...place,
     }
     const one = filter.kind === 'each'
-    if (!one && fields.length === 0 && form.json !== null) {
-      const page = await records.page({ ...query, limit }, form.json)
+    const json = one ? null : jsonFields(desk, call, form, fields)
+    if (json !== null) {
+      const page = await records.page({ ...query, limit }, json)
       return {
         docs: new JsonText(page.json),
         limit,

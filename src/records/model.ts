@@ -36,7 +36,8 @@ export interface RecordListInput {
 }
 
 export interface RecordList {
-  /** JSON where nothing has to be looked at on the way: no record asked one by one, nothing expanded. */
+  /** JSON, File objects included, where nothing has to be looked at on the way: no record or file asked one by one, no list and no
+   *  relation expanded. */
   readonly docs: readonly RecordView[] | JsonText
   readonly limit: number
   readonly offset: number

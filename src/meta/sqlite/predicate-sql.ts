@@ -9,6 +9,8 @@ import { quote } from './table-sql.ts'
 export type Compare = Extract<Predicate, { kind: 'compare' }>
 
 const ORDERINGS: Readonly<Record<string, string>> = { gt: '>', gte: '>=', lt: '<', lte: '<=' }
+/** A value that something equals. With a bare `?` SQLite would look at it and plan the statement anew at every run, for the price of ten rows. */
+export const EQUAL_VALUE = '+?'
 /** SQLITE_MAX_LIKE_PATTERN_LENGTH, in bytes. */
 const LONGEST_PATTERN = 50_000
 /** So many values of an `in` are bound one by one; more travel as one JSON text, so that few shapes of statements arise. */
@@ -58,7 +60,7 @@ function compareSql({ field, op, value }: Compare, table: RecordTable, values: B
   if (value === null || !fits(column, value)) return op === 'eq' ? '0' : op === 'ne' ? '1' : 'NULL'
   if (op === 'contains' || op === 'like') return textSql(name, op, value, values)
   values.push(value)
-  if (op === 'eq') return `${name} IS ?`
+  if (op === 'eq') return `${name} IS ${EQUAL_VALUE}`
   return op === 'ne' ? `${name} IS NOT ?` : `${name} ${ORDERINGS[op]} ?`
 }
 
@@ -74,7 +76,7 @@ function inSql(name: string, column: ColumnSpec, list: readonly StoredValue[], v
     return `(${name} IS NOT NULL AND ${name} IN (SELECT value FROM json_each(?)))`
   }
   values.push(...found.map((value) => bound(column, value)))
-  return `(${name} IS NOT NULL AND ${name} IN (${found.map(() => '?').join(', ')}))`
+  return `(${name} IS NOT NULL AND ${name} IN (${found.map(() => EQUAL_VALUE).join(', ')}))`
 }
 
 function textSql(name: string, op: 'contains' | 'like', value: StoredValue, values: Bound[]): string {
@@ -82,7 +84,7 @@ function textSql(name: string, op: 'contains' | 'like', value: StoredValue, valu
   const pattern = op === 'like' ? value : `%${value.replace(/[\\%_]/g, '\\$&')}%`
   if (!pattern.includes('\0') && Buffer.byteLength(pattern) <= LONGEST_PATTERN) {
     values.push(pattern)
-    return op === 'like' ? `${name} LIKE ?` : `${name} LIKE ? ESCAPE '\\'`
+    return `${name} LIKE ${EQUAL_VALUE}${op === 'like' ? '' : " ESCAPE '\\'"}`
   }
   if (op === 'like') return 'NULL'
   // Slower, but without a limit.

@@ -2,27 +2,38 @@
 import { fail } from '../../core/errors.ts'
 import type { StoredValue } from '../../core/predicate.ts'
 import type { JsonField, RecordPage, RecordQuery } from '../records.ts'
-import { type RecordTable, requireColumn } from './record-table.ts'
+import { fileObject, isShown } from './file-json.ts'
+import { type Bound, type RecordTable, requireColumn } from './record-table.ts'
 import { quote } from './table-sql.ts'
+
+/** How rows of a table become one JSON text. */
+export interface JoinedRows {
+  /** What of each row the statement takes that `around` is laid about. */
+  readonly selection: string
+  /** The statement that gives how many rows that one has and their objects as one text, null for none. */
+  around(rows: string): string
+  /** Of the placeholders behind those of the rows. */
+  readonly values: readonly Bound[]
+}
 
 /** Stands between the objects of a page and, because JSON escapes line breaks, nowhere inside them. */
 const BETWEEN = ',\n'
 
-const objects = new WeakMap<readonly JsonField[], { readonly table: RecordTable; readonly sql: string }>()
+const made = new WeakMap<readonly JsonField[], { readonly table: RecordTable; readonly rows: JoinedRows }>()
 
-/** A row as a JSON object, named `doc`, with the fields in this order. Fails internal for one the collection does not have. */
-export function jsonObject(fields: readonly JsonField[], table: RecordTable): string {
-  const known = objects.get(fields)
-  if (known?.table === table) return known.sql
-  const pairs = fields.map((field) => `'${requireColumn(table, field.name).name}', ${valueSql(field, table)}`)
-  const sql = `json_object(${pairs.join(', ')}) AS doc`
-  objects.set(fields, { table, sql })
-  return sql
-}
-
-/** The statement that gives how many rows another one has, and their objects as one text; null for none. */
-export function joinedSql(sql: string): string {
-  return `SELECT count(*), group_concat(doc, '${BETWEEN}') FROM (${sql})`
+/** Rows as objects with the fields in this order. Fails internal for a field the collection does not have. */
+export function joinedRows(fields: readonly JsonField[], table: RecordTable): JoinedRows {
+  if (fields.some(({ files }) => files !== undefined)) return withFiles(fields, table)
+  const known = made.get(fields)
+  if (known?.table === table) return known.rows
+  const object = jsonObject(fields, (field) => valueSql(field, table, quote(field.name)))
+  const joined: JoinedRows = {
+    selection: `${object} AS doc`,
+    around: (rows) => `SELECT ${counted('doc')} FROM (${rows})`,
+    values: [],
+  }
+  made.set(fields, { table, rows: joined })
+  return joined
 }
 
 /** A page of at most `limit` objects, of texts that hold `count` objects in all. Fails internal for a sort field that is not shown. */
@@ -34,20 +45,53 @@ export function pageOf(
   const text = texts.length === 1 ? texts[0]! : texts.join(BETWEEN)
   if (count <= limit) return { json: `[${text}]`, last: null }
   const kept = text.slice(0, text.lastIndexOf(BETWEEN))
-  const last = JSON.parse(kept.slice(kept.lastIndexOf('\n') + 1)) as Readonly<Record<string, StoredValue | boolean>>
+  const last = JSON.parse(kept.slice(kept.lastIndexOf('\n') + 1)) as Readonly<Record<string, Shown>>
   const values = sort.map(({ field }) => {
     const value = last[field]
     if (value === undefined) throw fail('internal', `a page that is sorted by ${field} does not show it`)
-    return [field, typeof value === 'boolean' ? Number(value) : value] as const
+    return [field, storedValue(value)] as const
   })
   return { json: `[${kept}]`, last: Object.fromEntries(values) }
 }
 
-function valueSql({ name, form }: JsonField, table: RecordTable): string {
-  const column = quote(name)
+/** The value of a field that has an order, or the file it names. */
+type Shown = StoredValue | boolean | { readonly id: string }
+
+function storedValue(shown: Shown): StoredValue {
+  if (typeof shown === 'boolean') return Number(shown)
+  return typeof shown === 'object' && shown !== null ? shown.id : shown
+}
+
+function withFiles(fields: readonly JsonField[], table: RecordTable): JoinedRows {
+  const values: Bound[] = []
+  const joins: string[] = []
+  const object = jsonObject(fields, (field) => {
+    const value = valueSql(field, table, `r.${quote(field.name)}`)
+    if (field.files === undefined) return value
+    const file = `f${joins.length}`
+    joins.push(` LEFT JOIN _alyx_files AS ${file} ON ${file}.id = ${value} AND ${isShown(field.files, file, values)}`)
+    return `CASE WHEN ${file}.id IS NULL THEN ${value} ELSE ${fileObject(file)} END`
+  })
+  return {
+    selection: fields.map(({ name }) => quote(name)).join(', '),
+    around: (rows) => `SELECT ${counted(object)} FROM (${rows}) AS r${joins.join('')}`,
+    values,
+  }
+}
+
+function jsonObject(fields: readonly JsonField[], valueSqlOf: (field: JsonField) => string): string {
+  return `json_object(${fields.map((field) => `'${field.name}', ${valueSqlOf(field)}`).join(', ')})`
+}
+
+function counted(object: string): string {
+  return `count(*), group_concat(${object}, '${BETWEEN}')`
+}
+
+function valueSql({ name, form }: JsonField, table: RecordTable, column: string): string {
+  const { type } = requireColumn(table, name)
   if (form === 'document') return `json(${column})`
   if (form === 'boolean') return `CASE ${column} WHEN 1 THEN json('true') WHEN 0 THEN json('false') END`
-  if (requireColumn(table, name).type !== 'REAL') return column
+  if (type !== 'REAL') return column
   // The database writes a double with as many digits as it takes, but a whole one as 5.0, which is not how single records show it.
   return `CASE WHEN ${column} = CAST(${column} AS INTEGER) AND abs(${column}) < 9e15 THEN CAST(${column} AS INTEGER) ELSE ${column} END`
 }

@@ -1,8 +1,8 @@
 // Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
 import type { Database } from 'better-sqlite3'
 import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
-import { joinedSql, jsonObject, pageOf } from './record-json.ts'
-import { countStatement, pageStatements } from './record-pages.ts'
+import { joinedRows, pageOf } from './record-json.ts'
+import { countStatement, limitedSql, pageStatements } from './record-pages.ts'
 import { createStatements } from './record-statements.ts'
 import { type RecordTables, requireTable } from './record-table.ts'
 
@@ -23,9 +23,10 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
       const statements = pageStatements(query, table)
       const collect = (): readonly RecordRow[] => {
         const rows: RecordRow[] = []
-        for (const { sql, values } of statements) {
-          if (rows.length >= query.limit) break
-          const found = statement(sql).all([...values, query.limit - rows.length, query.offset] as never)
+        for (const step of statements) {
+          const wanted = query.limit - rows.length
+          if (wanted <= 0) break
+          const found = statement(limitedSql(step, wanted)).all(...step.values, query.offset)
           for (const raw of found) rows.push(table.row(raw))
         }
         return rows
@@ -34,16 +35,17 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
     },
     page(query, fields) {
       const table = requireTable(tables, query.collection)
-      const statements = pageStatements(query, table, jsonObject(fields, table))
+      const { selection, around, values } = joinedRows(fields, table)
+      const statements = pageStatements(query, table, selection)
       const collect = (): RecordPage => {
         const texts: string[] = []
         let count = 0
-        for (const { sql, values } of statements) {
+        for (const step of statements) {
           // One more than is shown tells whether there are more.
           const wanted = query.limit + 1 - count
           if (wanted === 0) break
-          const row = statement(joinedSql(sql)).get(...values, wanted, query.offset)
-          const [found, text] = row as [number, string | null]
+          const rows = statement(around(limitedSql(step, wanted)))
+          const [found, text] = rows.get(...step.values, query.offset, ...values) as [number, string | null]
           if (text !== null) texts.push(text)
           count += found
         }

@@ -2,13 +2,13 @@
 import { fail } from '../../core/errors.ts'
 import type { StoredValue } from '../../core/predicate.ts'
 import type { RecordQuery, SortKey } from '../records.ts'
-import { type Compare, joined, predicateSql } from './predicate-sql.ts'
+import { type Compare, EQUAL_VALUE, joined, predicateSql } from './predicate-sql.ts'
 import { sortOf, type Terms, termsOf, walkOf } from './record-order.ts'
 import { type Bound, bound, fits, type RecordTable, requireColumn } from './record-table.ts'
 import { quote } from './table-sql.ts'
 
-/** Placeholders for limit and offset come last; their values are not among `values`. */
 export interface PageStatement {
+  /** Without limit and offset. */
   readonly sql: string
   readonly values: readonly Bound[]
 }
@@ -43,8 +43,13 @@ export function pageStatements(
     if (segment !== null) conditions.push(segment(values))
     const where = conditions.length === 0 ? '' : ` WHERE ${joined(conditions, 'AND')}`
     const sorted = order === '' ? '' : ` ORDER BY ${order}`
-    return { sql: `SELECT ${selection} FROM ${table.sql}${where}${sorted} LIMIT ? OFFSET ?`, values }
+    return { sql: `SELECT ${selection} FROM ${table.sql}${where}${sorted}`, values }
   })
+}
+
+/** The statement with its last placeholder, which is for the offset. The limit is part of the text, so that the plan is made for it once. */
+export function limitedSql({ sql }: PageStatement, limit: number): string {
+  return `${sql} LIMIT ${limit} OFFSET ?`
 }
 
 /** The statement that counts what the condition holds for. */
@@ -133,7 +138,7 @@ function frontier({ field, descending, value }: Mark, table: RecordTable, values
 function equal({ field, value }: Mark, table: RecordTable, values: Bound[]): string {
   if (value === null) return `${quote(field)} IS NULL`
   values.push(bound(requireColumn(table, field), value))
-  return `${quote(field)} IS ?`
+  return `${quote(field)} IS ${EQUAL_VALUE}`
 }
 
 /** Whether the range begins, in the direction of the walk, where the mark makes it begin later. */

@@ -22,14 +22,13 @@ export function createRecordStore(
 ): RecordStore {
   const reads = recordReads(db, tables)
   const lists = createRecordLists(db, tables)
-  const isShort = (query: RecordQuery): Promise<boolean> =>
-    now(() => isIndexed(query, requireTable(tables, query.collection)))
+  const isShort = (query: RecordQuery): boolean => isIndexed(query, requireTable(tables, query.collection))
   return {
     get: (collection, id) => now(() => reads.get(collection, id)),
     many: (collection, ids) => now(() => reads.many(collection, ids)),
-    list: async (query) => ((await isShort(query)) ? now(() => lists.list(query)) : scanner.call('listRecords', query)),
+    list: async (query) => (isShort(query) ? now(() => lists.list(query)) : scanner.call('listRecords', query)),
     page: async (query, fields) =>
-      (await isShort(query)) ? now(() => lists.page(query, fields)) : scanner.call('pageRecords', query, fields),
+      isShort(query) ? now(() => lists.page(query, fields)) : scanner.call('pageRecords', query, fields),
     count: (query) => scanner.call('countRecords', query),
     insert: (collection, values, time) => writer.call('insertRecord', collection, values, time),
     update: (collection, id, ifVersion, changes, time) =>

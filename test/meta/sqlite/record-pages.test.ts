@@ -3,9 +3,10 @@ import { randomInt } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALWAYS, every, type Predicate, type StoredValue } from '../../../src/core/predicate.ts'
 import type { RecordQuery, RecordRow, SortKey } from '../../../src/meta/records.ts'
+import { joinedRows } from '../../../src/meta/sqlite/record-json.ts'
 import { createRecordLists, type RecordLists } from '../../../src/meta/sqlite/record-lists.ts'
 import { isIndexed } from '../../../src/meta/sqlite/record-order.ts'
-import { pageStatements } from '../../../src/meta/sqlite/record-pages.ts'
+import { limitedSql, pageStatements } from '../../../src/meta/sqlite/record-pages.ts'
 import { manySql } from '../../../src/meta/sqlite/record-reads.ts'
 import { detachSql, pointingSql } from '../../../src/meta/sqlite/record-removal.ts'
 import { type RecordTable, type RelationColumn, recordTables } from '../../../src/meta/sqlite/record-table.ts'
@@ -133,7 +134,7 @@ describe('pages of records', () => {
   const by = (fields: string, descending = false): readonly SortKey[] =>
     fields.split(',').map((field) => ({ field, descending }))
   const steps = (query: RecordQuery, table: RecordTable = grid) =>
-    pageStatements(query, table).map(({ sql }) => plan(sql))
+    pageStatements(query, table).map((step) => plan(limitedSql(step, query.limit)))
 
   it.each<[string, Predicate, string, readonly StoredValue[] | null, readonly string[]]>([
     ['all', ALWAYS, 'id', null, ['SCAN grid USING INDEX sqlite_autoindex_grid_1']],
@@ -192,6 +193,24 @@ describe('pages of records', () => {
     ['a long way', { offset: 1001 }],
   ])('%s is for the scanner', (_, over) => {
     expect(isIndexed(ask({ collection: 'grid', ...over }), grid)).toBe(false)
+  })
+
+  it('files of a page are found by their ids, the rows of the page before them', () => {
+    const files = { bucket: 'pics', ownerId: 'alice', staged: { ownerId: 'alice' }, now: '2026-11-21T12:00:00.000Z' }
+    const { selection, around } = joinedRows(
+      [
+        { name: 'id', form: 'value' },
+        { name: 'b', form: 'value', files },
+      ],
+      grid,
+    )
+    const [page] = pageStatements(ask({ collection: 'grid', sort: by('a,id') }), grid, selection)
+    expect(plan(around(limitedSql(page!, 100)))).toEqual([
+      'CO-ROUTINE r',
+      expect.stringContaining('.grid.a'),
+      'SCAN r',
+      'SEARCH f0 USING INDEX sqlite_autoindex__alyx_files_1 (id=?) LEFT-JOIN',
+    ])
   })
 
   it('records are found by their ids, and by the relations that point at one, through an index', () => {
