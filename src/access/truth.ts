@@ -21,28 +21,28 @@ export function not({ yes, no }: Truth): Truth {
 
 /** `a && b`: false if either is, whatever becomes of the other. */
 export function and(a: Truth, b: Truth): Truth {
-  return { yes: all(a.yes, b.yes), no: any(a.no, b.no) }
+  return { yes: both(a.yes, b.yes), no: either(a.no, b.no) }
 }
 
 /** `a || b`: true if either is, whatever becomes of the other. */
 export function or(a: Truth, b: Truth): Truth {
-  return { yes: any(a.yes, b.yes), no: all(a.no, b.no) }
+  return { yes: either(a.yes, b.yes), no: both(a.no, b.no) }
 }
 
 /** `a ? b : c` */
 export function choose(a: Truth, b: Truth, c: Truth): Truth {
   return {
-    yes: any(all(a.yes, b.yes), all(a.no, c.yes)),
-    no: any(all(a.yes, b.no), all(a.no, c.no)),
+    yes: either(both(a.yes, b.yes), both(a.no, c.yes)),
+    no: either(both(a.yes, b.no), both(a.no, c.no)),
   }
 }
 
-function all(a: Predicate | null, b: Predicate | null): Predicate | null {
+function both(a: Predicate | null, b: Predicate | null): Predicate | null {
   if (a !== null && b !== null) return every(a, b)
   return isConstant(a, false) || isConstant(b, false) ? NEVER : null
 }
 
-function any(a: Predicate | null, b: Predicate | null): Predicate | null {
+function either(a: Predicate | null, b: Predicate | null): Predicate | null {
   if (a !== null && b !== null) return some(a, b)
   return isConstant(a, true) || isConstant(b, true) ? ALWAYS : null
 }

@@ -1,15 +1,12 @@
 // The promises of MetaStore as tests. Any implementation runs them: metaStoreContract('SQLite', open).
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { timestamp } from '../../src/core/clock.ts'
 import { isFailure } from '../../src/core/errors.ts'
 import type { ApiKeyRow, BlobKey, FileFacts, FileRow, UploadDraft } from '../../src/core/model.ts'
 import type { FileQuery, MetaStore, Usage } from '../../src/meta/store.ts'
+import { type Fixture, freshStores } from './fresh-stores.ts'
 
-/** One empty database. `connect` opens it again and again, like as many processes; `remove` comes after every store was closed. */
-export interface Fixture {
-  connect(): Promise<MetaStore>
-  remove(): Promise<void>
-}
+export type { Fixture } from './fresh-stores.ts'
 
 /** Minutes after the beginning of the suite's time. */
 export function at(minutes: number): string {
@@ -83,25 +80,9 @@ export function query(over: Partial<FileQuery> = {}): FileQuery {
 /** Runs every promise of the contract against fresh databases. */
 export function metaStoreContract(name: string, open: () => Promise<Fixture>): void {
   describe(`${name} keeps the promises of a metadata store:`, () => {
-    let fixture: Fixture
-    let stores: MetaStore[]
     let store: MetaStore
-
-    const connect = async (): Promise<MetaStore> => {
-      const one = await fixture.connect()
-      stores.push(one)
-      return one
-    }
-
-    beforeEach(async () => {
-      stores = []
-      fixture = await open()
-      store = await connect()
-    })
-
-    afterEach(async () => {
-      await Promise.all(stores.map((one) => one.close()))
-      await fixture.remove()
+    const connect = freshStores(open, (first) => {
+      store = first
     })
 
     /** Claims and commits a file. */

@@ -1,11 +1,12 @@
 // The promises of RecordStore as tests. Any implementation runs them: recordStoreContract('SQLite', open).
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isFailure } from '../../src/core/errors.ts'
 import type { FileRow, UploadDraft } from '../../src/core/model.ts'
 import { ALWAYS, every, type Predicate, type StoredValue } from '../../src/core/predicate.ts'
 import type { RecordQuery, RecordStore, RecordValues } from '../../src/meta/records.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
 import type { TableSpec } from '../../src/schema/tables.ts'
+import { freshStores } from './fresh-stores.ts'
 import { at, draft, type Fixture, facts } from './meta-store.ts'
 import { POSTS, TABLES, USERS } from './record-tables.ts'
 
@@ -69,28 +70,15 @@ async function listed(records: RecordStore, over: Partial<RecordQuery>): Promise
 /** Runs every promise of the contract against fresh databases that have the tables of record-tables.ts. */
 export function recordStoreContract(name: string, open: (tables: readonly TableSpec[]) => Promise<Fixture>): void {
   describe(`${name} keeps the promises of a record store:`, () => {
-    let fixture: Fixture
-    let stores: MetaStore[]
     let store: MetaStore
     let records: RecordStore
-
-    const connect = async (): Promise<MetaStore> => {
-      const one = await fixture.connect()
-      stores.push(one)
-      return one
-    }
-
-    beforeEach(async () => {
-      stores = []
-      fixture = await open(TABLES)
-      store = await connect()
-      records = store.records
-    })
-
-    afterEach(async () => {
-      await Promise.all(stores.map((one) => one.close()))
-      await fixture.remove()
-    })
+    const connect = freshStores(
+      () => open(TABLES),
+      (first) => {
+        store = first
+        records = first.records
+      },
+    )
 
     const file = async (over: Partial<UploadDraft> = {}): Promise<string> => {
       const claim = await store.claim(draft(over), FREE, { need: 100, want: 100 })

@@ -1,10 +1,11 @@
 // The promises of MetaStore on files that records name, or do not name in time. Any implementation runs them.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { timestamp } from '../../src/core/clock.ts'
 import { isFailure } from '../../src/core/errors.ts'
 import type { FileRow, UploadDraft } from '../../src/core/model.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
 import type { ColumnSpec, TableSpec } from '../../src/schema/tables.ts'
+import { freshStores } from './fresh-stores.ts'
 import { at, draft, type Fixture, facts, query } from './meta-store.ts'
 
 const fileColumn = (name: string, list: boolean, onFileDelete: 'restrict' | 'set_null'): ColumnSpec => ({
@@ -33,25 +34,9 @@ const just = (minutes: number): string => timestamp(Date.parse(at(minutes)) - 1)
 /** Runs every promise against fresh databases that have NOTES. */
 export function referencedFilesContract(name: string, open: () => Promise<Fixture>): void {
   describe(`${name} keeps the promises of a metadata store on files and records:`, () => {
-    let fixture: Fixture
-    let stores: MetaStore[]
     let store: MetaStore
-
-    const connect = async (): Promise<MetaStore> => {
-      const one = await fixture.connect()
-      stores.push(one)
-      return one
-    }
-
-    beforeEach(async () => {
-      stores = []
-      fixture = await open()
-      store = await connect()
-    })
-
-    afterEach(async () => {
-      await Promise.all(stores.map((one) => one.close()))
-      await fixture.remove()
+    const connect = freshStores(open, (first) => {
+      store = first
     })
 
     const put = async (over: Partial<UploadDraft> = {}): Promise<FileRow> => {
