@@ -1,11 +1,21 @@
 // The load: a process of its own that takes jobs over IPC and answers with what they took. Keep-alive node:http, nothing shared with a server.
 import { randomBytes } from 'node:crypto'
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http'
-import type { Job, JobResult } from './jobs.ts'
+import type { Content, Job, JobResult } from './jobs.ts'
+import { logLines } from './text.ts'
 
 const MiB = 1024 * 1024
-/** What uploads send, over and over: incompressible. */
-const block = randomBytes(MiB)
+/** What uploads send, over and over, in blocks of 1 MiB. */
+const contents: Partial<Record<Content, readonly Buffer[]>> = { noise: [randomBytes(MiB)] }
+
+function blocksOf(content: Content): readonly Buffer[] {
+  const known = contents[content]
+  if (known !== undefined) return known
+  const text = logLines(1, 16 * MiB)
+  const blocks = Array.from({ length: 16 }, (_, at) => text.subarray(at * MiB, (at + 1) * MiB))
+  contents[content] = blocks
+  return blocks
+}
 
 interface Sent {
   readonly status: number
@@ -21,14 +31,25 @@ interface Exchange {
   readonly method: string
   readonly path: string
   readonly headers: OutgoingHttpHeaders
-  /** Bytes of body, taken from the block; with a frame around it for multipart. */
+  /** Bytes of body, taken from the blocks; with a frame around it for multipart. */
   readonly size?: number
+  readonly content?: Content | undefined
   readonly before?: Buffer
   readonly after?: Buffer
   readonly keepBody?: boolean
 }
 
-function send({ port, method, path, headers, size, before, after, keepBody }: Exchange): Promise<Sent> {
+function send({
+  port,
+  method,
+  path,
+  headers,
+  size,
+  content = 'noise',
+  before,
+  after,
+  keepBody,
+}: Exchange): Promise<Sent> {
   const length = size === undefined ? undefined : size + (before?.length ?? 0) + (after?.length ?? 0)
   return new Promise((resolve, reject) => {
     const all = length === undefined ? headers : { ...headers, 'content-length': length }
@@ -45,9 +66,12 @@ function send({ port, method, path, headers, size, before, after, keepBody }: Ex
     req.on('error', reject)
     if (size === undefined) return void req.end()
     if (before) req.write(before)
+    const blocks = blocksOf(content)
+    let turn = 0
     let left = size
     const pump = (): void => {
       while (left > 0) {
+        const block = blocks[turn++ % blocks.length]!
         const n = Math.min(left, MiB)
         left -= n
         if (!req.write(n === MiB ? block : block.subarray(0, n)) && left > 0) return void req.once('drain', pump)
@@ -62,21 +86,36 @@ function expectStatus(sent: Sent, status: number, what: string): void {
   if (sent.status !== status) throw new Error(`${what}: ${sent.status} ${sent.body.slice(0, 300)}`)
 }
 
+/** Another place for every index, seldom where a frame begins. */
+function rangeAt({ size, from, to }: NonNullable<Job['range']>, index: number): string {
+  const start = from + ((index * 48_271_003) % (to - from - size))
+  return `bytes=${start}-${start + size - 1}`
+}
+
 const FRAME = '----alyx-bench'
 
 async function once(job: Job, index: number): Promise<{ readonly bytes: number; readonly id: string | null }> {
   const path = job.path.replace('{i}', `${job.tag}-${index}`)
-  const headers = { ...job.headers }
+  const headers: Record<string, string> = { ...job.headers }
   if (job.kind === 'get') {
+    if (job.range !== undefined) headers.range = rangeAt(job.range, index)
     const sent = await send({ port: job.port, method: 'GET', path, headers })
-    expectStatus(sent, 200, `GET ${path}`)
-    if (job.size !== undefined && sent.bytes !== job.size)
-      throw new Error(`GET ${path}: ${sent.bytes} of ${job.size} bytes`)
+    expectStatus(sent, job.range === undefined ? 200 : 206, `GET ${path}`)
+    const wanted = job.range?.size ?? job.size
+    if (wanted !== undefined && sent.bytes !== wanted) throw new Error(`GET ${path}: ${sent.bytes} of ${wanted} bytes`)
     return { bytes: sent.bytes, id: null }
   }
   const size = job.size ?? 0
   if (job.kind === 'put') {
-    const sent = await send({ port: job.port, method: 'PUT', path, headers, size, keepBody: true })
+    const sent = await send({
+      port: job.port,
+      method: 'PUT',
+      path,
+      headers,
+      size,
+      content: job.content,
+      keepBody: true,
+    })
     expectStatus(sent, 201, `PUT ${path}`)
     return { bytes: size, id: (JSON.parse(sent.body) as { id: string }).id }
   }

@@ -2,6 +2,9 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
+/** Incompressible, or text of which 16 MiB are sent over and over. */
+export type Content = 'noise' | 'text'
+
 export interface Job {
   readonly kind: 'get' | 'put' | 'multipart' | 'tus'
   readonly port: number
@@ -12,6 +15,10 @@ export interface Job {
   readonly tag: string
   /** Bytes of one upload, or that each download must have. */
   readonly size?: number
+  /** What uploads send; default noise. */
+  readonly content?: Content
+  /** get only: every request asks for `size` bytes somewhere in the file's bytes `from` … `to`. */
+  readonly range?: { readonly size: number; readonly from: number; readonly to: number }
   /** tus only: bytes of one PATCH. */
   readonly chunk?: number
   readonly connections: number

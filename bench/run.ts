@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
+import { codecScenarios } from './codecs.ts'
 import { measureMemory, measureStart } from './process-costs.ts'
 import { PRODUCT } from './product.ts'
 import { recordScenarios } from './records.ts'
@@ -17,6 +18,7 @@ interface Result {
   readonly ratio: number | null
   readonly target: string
   readonly pass: boolean
+  readonly note: string | null
   readonly rounds: readonly (readonly [number, number])[]
 }
 
@@ -55,7 +57,18 @@ async function compare(bench: Bench, scenario: Scenario): Promise<Result> {
   const baseline = median(pairs.map(([, b]) => b))
   const ratio = product / baseline
   const { name, unit, against, target } = scenario
-  return { name, unit, against, product, baseline, ratio, target: `≥ ${target}`, pass: ratio >= target, rounds: pairs }
+  return {
+    name,
+    unit,
+    against,
+    product,
+    baseline,
+    ratio,
+    target: `≥ ${target}`,
+    pass: ratio >= target,
+    note: scenario.note?.() ?? null,
+    rounds: pairs,
+  }
 }
 
 function single(name: string, unit: string, value: number, limit: number): Result {
@@ -68,6 +81,7 @@ function single(name: string, unit: string, value: number, limit: number): Resul
     ratio: null,
     target: `< ${limit}`,
     pass: value < limit,
+    note: null,
     rounds: [],
   }
 }
@@ -92,7 +106,7 @@ function show(results: readonly Result[]): string {
       r.target,
       r.pass ? 'pass' : 'FAIL',
       spread(r),
-      r.against,
+      r.note === null ? r.against : `${r.against}; ${r.note}`,
     ]),
   ]
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
@@ -115,7 +129,8 @@ process.stderr.write(
 const bench = await createBench(durability)
 try {
   const seconds = values.quick ? 2 : 4
-  const scenarios = [...scenariosOf({ big, seconds }), ...recordScenarios(seconds)]
+  const sizes = { big, seconds }
+  const scenarios = [...scenariosOf(sizes), ...codecScenarios(sizes), ...recordScenarios(seconds)]
   for (const scenario of scenarios.filter(({ name }) => wanted(name))) {
     process.stderr.write(`${scenario.name} …\n`)
     results.push(await compare(bench, scenario))

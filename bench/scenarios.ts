@@ -15,6 +15,8 @@ export interface Scenario {
   prepare?(bench: Bench): Promise<void>
   product(bench: Bench, tag: string): Promise<number>
   baseline(bench: Bench, tag: string): Promise<number>
+  /** After the rounds: what else there is to say. */
+  note?(): string
 }
 
 interface Sizes {

@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
+import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
 import { type Clock, systemClock } from './core/clock.ts'
@@ -22,6 +23,7 @@ import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
 import { createDoctor, type Doctor } from './jobs/doctor.ts'
 import { createMove, type Move } from './jobs/moves.ts'
+import { createRotation, type Rotation } from './jobs/rotation.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import type { MetaStore } from './meta/store.ts'
@@ -40,6 +42,8 @@ export interface AlyxOptions extends ProjectFiles {
   readonly clock?: Clock
   /** Milliseconds for which a process is believed alive without a sign of life. Default 20 s. */
   readonly leaseTime?: number
+  /** Milliseconds an S3 server may take, where they are to be others than S3_TIMES. */
+  readonly s3Times?: Partial<S3Times>
   /** Brings the tables to what schema.yaml says, as `alyx migrate apply` does; without it the start is refused when they differ. */
   readonly migrate?: boolean
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
@@ -56,6 +60,8 @@ export interface Alyx {
   readonly doctor: Doctor
   /** Moves the files of a bucket to another backend. */
   readonly move: Move
+  /** Wraps the data keys of encrypted files by the first key of storage.encryption. */
+  readonly rotate: Rotation
   readonly observer: Observer
   /** The OpenAPI 3.1 document. */
   openapi(): Promise<unknown>
@@ -85,12 +91,13 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const { access, records: recordAccess } = createAccess({ ...schema, observer })
   if (access === null || recordAccess === null) throw fail('internal', 'rules that compiled do not compile')
 
-  const { meta, blobs, spool } = await openStores({
+  const { meta, blobs, spool, keyring } = await openStores({
     config,
     schema,
     projectDir: dirname(resolve(options.schemaFile ?? 'schema.yaml')),
     migrate: options.migrate === true,
     offline: options.offline === true,
+    ...(options.s3Times && { s3Times: options.s3Times }),
     clock,
     observer,
   })
@@ -179,6 +186,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     sweep,
     doctor,
     move: createMove({ meta, blobs, clock, observer, leases, leaseTime }),
+    rotate: createRotation({ meta, spool, keyring, observer }),
     observer,
     openapi: async () => (await app.request('/openapi.json')).json(),
     retire() {
@@ -187,7 +195,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     async close() {
       await runner?.stop()
       leases.close()
-      await blobs.close()
+      await Promise.all([blobs.close(), spool.close()])
       await meta.close()
     },
   }

@@ -34,11 +34,19 @@ export function createCompression(format: FrameFormat, frameSize: number = FRAME
   }
 }
 
-/** How many bytes from the beginning of the stored object are its content in the content coding of the codec's name (RFC 9110 §8.4.1):
- *  all but the tail, which browsers and curl do not know. Their CRC-32 is recorded as `coded_crc32`. Fails file_corrupt. */
-export function codedSize(format: FrameFormat, use: CodecUse, storedSize: number): number {
-  const { size, frameSize } = readParams(use, null)
-  return storedSize - format.tail(Math.ceil(size / frameSize)).size
+/** The beginning of a stored object. */
+export interface CodedPart {
+  readonly size: number
+  readonly crc32: number
+}
+
+/** The bytes that are the content in the content coding of the codec's name (RFC 9110 §8.4.1): all but the tail, which browsers and curl
+ *  do not know. Null for no content, and for objects that not every client of the coding reads. Fails file_corrupt. */
+export function codedPart(format: FrameFormat, use: CodecUse, storedSize: number): CodedPart | null {
+  const { size, frameSize, codedCrc32 } = readParams(use, null)
+  const frames = Math.ceil(size / frameSize)
+  if (frames === 0 || frames > format.mostCodedFrames) return null
+  return { size: storedSize - format.tail(frames).size, crc32: codedCrc32 }
 }
 
 function encode(format: FrameFormat, frameSize: number): Encoder {

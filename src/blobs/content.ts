@@ -1,20 +1,37 @@
 // The content of a stored file behind the codecs it went through. Plain files have none: their stored bytes are the content.
 import type { Readable } from 'node:stream'
-import { fail } from '../core/errors.ts'
+import { fail, isFailure } from '../core/errors.ts'
 import type { ByteRange, CodecUse, FileRow } from '../core/model.ts'
 import type { Backend, BlobReader } from './backend.ts'
 import type { BlobPlace, ByteSource } from './codec.ts'
 import { createCodecs, decodeThrough, type Encoding, encodeThrough } from './codecs.ts'
+import { codedPart } from './compress.ts'
+import { decodedReader } from './decoded-reader.ts'
 import { openFrames } from './encrypt.ts'
 import { openedReader } from './encrypt-reader.ts'
+import { GZIP } from './gzip.ts'
 import type { Keyring } from './keyring.ts'
 import { sealedRange } from './sealed-frames.ts'
+import { ZSTD } from './zstd.ts'
 
 /** What reading a file's bytes needs to know of its row. */
 export type StoredFile = Pick<
   FileRow,
   'id' | 'bucket' | 'backend' | 'key' | 'size' | 'storedSize' | 'storedCrc32' | 'codecs'
->
+> & {
+  /** More bytes follow in the backend, which are none of this file's. */
+  readonly isBeginning?: boolean
+}
+
+/** A content coding of HTTP that is a codec, too. */
+export type ContentCoding = 'gzip' | 'zstd'
+
+/** What is stored of a file, as a client can decode it that knows the coding. */
+export interface CodedContent {
+  readonly coding: ContentCoding
+  /** To be read whole: its bytes are checked like those of any plain file. */
+  readonly file: StoredFile
+}
 
 export interface ContentCodecs {
   /** See encodeThrough. */
@@ -28,20 +45,22 @@ export interface ContentCodecs {
 /** The codecs with the keys of a server; without keys encrypted files fail decrypt_failed, and only they. */
 export function createContentCodecs(keyring: Keyring | null): ContentCodecs {
   const codecs = createCodecs(keyring)
+  const open: ContentCodecs['open'] = (backend, file) => {
+    const stored: ByteSource = {
+      size: file.storedSize,
+      read: (range, signal) => backend.get(file.key, { range, signal }),
+    }
+    return decodeThrough(codecs, file.codecs, stored, placeOf(file), file.size)
+  }
   return {
     encode: (names, body, place) => encodeThrough(codecs, names, body, place),
 
-    open: (backend, file) => {
-      const stored: ByteSource = {
-        size: file.storedSize,
-        read: (range, signal) => backend.get(file.key, { range, signal }),
-      }
-      return decodeThrough(codecs, file.codecs, stored, placeOf(file), file.size)
-    },
+    open,
 
     async openReader(backend, file, range) {
       const [use] = file.codecs
-      if (use?.name !== 'aes-256-gcm' || file.codecs.length !== 1 || backend.openReader === undefined) return null
+      if (use?.name !== 'aes-256-gcm') return decodedReader(await open(backend, file), range)
+      if (backend.openReader === undefined) return null
       const cipher = openFrames(keyring, use, placeOf(file), file.size, file.storedSize)
       const reader = await backend.openReader(file.key, sealedRange(file.size, range))
       return openedReader(reader, cipher, file.size, range)
@@ -52,6 +71,29 @@ export function createContentCodecs(keyring: Keyring | null): ContentCodecs {
 /** The file as its backend sees it: a read of it gives the stored bytes, whatever they are, checked by their CRC-32. */
 export function storedAsIs(file: StoredFile): StoredFile {
   return { ...file, size: file.storedSize, codecs: [] }
+}
+
+/** The stored bytes that are the file's content in a content coding; null where there are none, and where they are not fewer than the
+ *  content itself. */
+export function codedContent(file: StoredFile): CodedContent | null {
+  const [use] = file.codecs
+  if (use === undefined || file.codecs.length > 1) return null
+  const format = use.name === 'gzip' ? GZIP : use.name === 'zstd' ? ZSTD : null
+  if (format === null) return null
+  try {
+    const part = codedPart(format, use, file.storedSize)
+    if (part === null || part.size >= file.size) return null
+    const { id, bucket, backend, key } = file
+    const facts = { size: part.size, storedSize: part.size, storedCrc32: part.crc32, codecs: [] }
+    return {
+      coding: format === GZIP ? 'gzip' : 'zstd',
+      file: { id, bucket, backend, key, ...facts, isBeginning: true },
+    }
+  } catch (error) {
+    // Reading the file says what is wrong with it.
+    if (isFailure(error)) return null
+    throw error
+  }
 }
 
 function placeOf({ id, bucket, key }: StoredFile): BlobPlace {

@@ -55,7 +55,7 @@ export async function decodedStream(
 }
 
 /** One chunk after the other, as they are: iterating over the stream would copy those that wait into one. */
-function pulling(source: Readable): Pull {
+export function pulling(source: Readable): Pull {
   let chunk: Buffer | null = null
   let over = false
   let error: Error | null = null

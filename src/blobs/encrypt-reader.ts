@@ -3,9 +3,12 @@ import { fail } from '../core/errors.ts'
 import type { ByteRange } from '../core/model.ts'
 import type { BlobReader } from './backend.ts'
 import { type FrameCipher, frameCount, SEALED_FRAME, STORED_FRAME, sealedSize } from './sealed-frames.ts'
+import { release } from './spent.ts'
 
 /** Stored frames that are fetched by one read. */
 const BATCH = 8
+
+const NOTHING = Buffer.alloc(0)
 
 /** The content of `range` (null = all of its `size` bytes) behind a reader of its `sealedRange`, which it closes. A read fails
  *  file_corrupt in place of the first byte that is not right. */
@@ -24,7 +27,9 @@ export function openedReader(
   let index = first
   let at = 0
   let filled = 0
-  let content: Buffer | null = null
+  /** What was opened last, and what of it was not asked for yet. */
+  let opened: Buffer = NOTHING
+  let content: Buffer = NOTHING
 
   /** Opens the next frame; false after the last. */
   const open = async (): Promise<boolean> => {
@@ -37,7 +42,9 @@ export function openedReader(
     const pieces = at + length <= filled ? cipher.open(index, index === end, [stored.subarray(at, at + length)]) : null
     if (pieces === null) throw fail('file_corrupt', 'the stored bytes are not the ones that were written')
     const start = index * SEALED_FRAME
-    content = (pieces[0] ?? Buffer.alloc(0)).subarray(Math.max(0, from - start), Math.max(0, to + 1 - start))
+    release(opened)
+    opened = pieces[0] ?? NOTHING
+    content = opened.subarray(Math.max(0, from - start), Math.max(0, to + 1 - start))
     at += length
     index++
     return true
@@ -47,7 +54,7 @@ export function openedReader(
     async read(into) {
       let count = 0
       while (count < into.length) {
-        if (content === null || content.length === 0) {
+        if (content.length === 0) {
           if (!(await open())) break
           continue
         }

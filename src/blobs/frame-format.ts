@@ -36,8 +36,10 @@ export interface FrameFormat {
   readonly head: Buffer
   /** Bytes after the last frame and before the tail. */
   readonly footSize: number
+  /** Objects of more frames are read by `gunzip` or `zstd -d`, but not by every client of the HTTP content coding. */
+  readonly mostCodedFrames: number
   open(): FrameWriter
-  /** The content of a frame, exactly `size` bytes, or null when the frame is damaged or another one. */
+  /** The content of a frame, exactly `size` bytes in memory of their own, or null when the frame is damaged or another one. */
   decompress(stored: Buffer, size: number, checksum: number): Promise<Buffer | null>
   tail(frames: number): TailLayout
   /** The tail around the segments of the seek table and their index, as `tail` says. */

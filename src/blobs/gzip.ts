@@ -2,9 +2,10 @@
 // follows in members without content. One member and not one a frame: browsers and curl stop reading after the first.
 import type { Transform } from 'node:stream'
 import { promisify } from 'node:util'
-import { constants, crc32, createDeflateRaw, inflateRaw } from 'node:zlib'
+import { constants, crc32, createDeflateRaw, createInflateRaw, inflateRaw } from 'node:zlib'
 import { createLanes } from './compression-lanes.ts'
-import type { FrameFormat, TailLayout } from './frame-format.ts'
+import { createDecompressionLanes } from './decompression-lanes.ts'
+import { FRAME_SIZE, type FrameFormat, type TailLayout } from './frame-format.ts'
 import { ENTRY_BYTES, INDEX_ENTRY_BYTES, SEGMENT_FRAMES } from './seek-table.ts'
 
 const inflate = promisify(inflateRaw)
@@ -24,11 +25,17 @@ const EXTRA_HEADER_BYTES = 6
 const DATA_AT = HEADER_BYTES + EXTRA_HEADER_BYTES
 const MEMBER_BYTES = DATA_AT + END_OF_STREAM.length + TRAILER_BYTES
 
+/** For frames of the usual size; the others, at the ends of files, are few. */
+const lanes = createDecompressionLanes(FRAME_SIZE, () =>
+  createInflateRaw({ flush: constants.Z_SYNC_FLUSH, chunkSize: FRAME_SIZE }),
+)
+
 /** The format of the codec gzip. A frame's checksum is the CRC-32 of its content. */
 export const GZIP: FrameFormat = {
   name: 'gzip',
   head: memberHeader(0),
   footSize: END_OF_STREAM.length + TRAILER_BYTES,
+  mostCodedFrames: Number.POSITIVE_INFINITY,
   open() {
     const lanes = createLanes(newCompressor)
     let crc = 0
@@ -47,7 +54,7 @@ export const GZIP: FrameFormat = {
   },
   async decompress(stored, size, checksum) {
     const options = { maxOutputLength: size, chunkSize: size + 64, finishFlush: constants.Z_SYNC_FLUSH }
-    const content = await inflate(stored, options).catch(() => null)
+    const content = await (size === FRAME_SIZE ? lanes.run(stored) : inflate(stored, options).catch(() => null))
     return content?.length === size && crc32(content) === checksum ? content : null
   },
   tail: layout,

@@ -54,6 +54,11 @@ export function isUnmet(error: unknown): boolean {
   return faultStatus(error) === 412
 }
 
+/** Whether the server was there, took the request, and then gave no sign of life any more. The client calls a reset the same. */
+export function isSilence(error: unknown): boolean {
+  return faultName(error) === 'TimeoutError' && systemCode(error) === null && !isUnconnected(error)
+}
+
 /** Whether the server does not know what was asked of it. */
 export function isUnknownHere(error: unknown): boolean {
   return faultStatus(error) === 501

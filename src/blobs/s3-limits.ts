@@ -1,19 +1,19 @@
 // How long an S3 server may take, and how large the pieces of an object are.
 import { fail } from '../core/errors.ts'
 
-/** Milliseconds. */
+/** Milliseconds. Against a server that is silent every verb ends after two of them: `idle` or `answer`, then `settle`. */
 export interface S3Times {
   /** To connect, waiting for a free connection included. */
   readonly connect: number
-  /** Between two signs of life while bytes are moving. */
+  /** Between two signs of life while bytes are moving. The client looks at a new request three seconds late when this is six or more. */
   readonly idle: number
   /** To answer a request that carries no bytes. */
   readonly answer: number
-  /** To put the parts of a large object together. */
+  /** To put the parts of a large object together, while the server answers other questions. */
   readonly assemble: number
   /** After this long no request is tried again. */
   readonly window: number
-  /** The same for asking what became of a request, and for clearing up. */
+  /** The same for asking what became of a request, for going on with a download, and for clearing up. */
   readonly settle: number
   /** For readiness. */
   readonly ready: number
@@ -23,7 +23,7 @@ export interface S3Times {
 
 export const S3_TIMES: S3Times = {
   connect: 5_000,
-  idle: 20_000,
+  idle: 8_000,
   answer: 10_000,
   assemble: 60_000,
   window: 10_000,

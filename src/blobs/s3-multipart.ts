@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import type { BlobKey } from '../core/model.ts'
 import type { MultipartJournal } from './backend.ts'
 import { ask, patience } from './s3-ask.ts'
-import { faultName, s3Failure, unavailable } from './s3-faults.ts'
+import { faultName, isSilence, s3Failure, unavailable } from './s3-faults.ts'
 import { PARTS_AT_ONCE, type S3Times } from './s3-limits.ts'
-import type { CompletedPart, S3Requests } from './s3-requests.ts'
+import type { CompletedPart, HeldObject, S3Requests } from './s3-requests.ts'
 import { look, type OnceWriter, taken } from './s3-single.ts'
 
 export interface MultipartDeps {
@@ -33,7 +33,8 @@ export interface Multipart {
   add(bytes: Buffer, free: () => void): Promise<void>
   /** Resolves once the object of `size` bytes is there. Cannot be stopped. */
   complete(size: number): Promise<void>
-  /** Takes back what was sent. Never rejects: what could not be aborted stays in the journal. */
+  /** Takes back what was sent. Never rejects: what could not be aborted stays in the journal, and so does what a server holds that
+   *  did not even say what became of it. */
   abort(): Promise<void>
 }
 
@@ -60,6 +61,7 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
   const sending = new Set<Promise<void>>()
   let broken: { readonly error: unknown } | null = null
   let next = 1
+  let silent = false
 
   const send = async (number: number, bytes: Buffer, free: () => void): Promise<void> => {
     try {
@@ -77,6 +79,12 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
     }
   }
 
+  const found = (fault?: unknown): Promise<HeldObject | null> =>
+    look(requests, name, times, fault).catch((error: unknown) => {
+      silent = true
+      throw error
+    })
+
   return {
     async add(bytes, free) {
       const sent = send(next++, bytes, free).finally(() => sending.delete(sent))
@@ -89,19 +97,23 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
       await Promise.all(sending)
       if (broken !== null) throw broken.error
       // Few servers know a condition for this request.
-      if ((await look(requests, name, times)) !== null) throw taken()
+      if ((await found()) !== null) throw taken()
       parts.sort((one, other) => (one.PartNumber ?? 0) - (other.PartNumber ?? 0))
-      let fault: unknown = null
-      try {
-        await ask(
+      const begun = performance.now()
+      let held: HeldObject | null
+      let fault: unknown
+      do {
+        fault = await ask(
           (signal) => once.write((fresh) => requests.complete(name, uploadId, parts, { fresh, signal }), name, signal),
           patience(times, 'assemble'),
+        ).then(
+          () => null,
+          (error: unknown) => error,
         )
-      } catch (error) {
-        fault = error
-      }
-      // Asked in any case: the answer may be lost, false, or that of a second try.
-      const held = await look(requests, name, times, fault ?? undefined)
+        // Asked in any case: the answer may be lost, false, or that of a second try.
+        held = await found(fault ?? undefined)
+        // Whoever answers this is not gone: many parts take their time.
+      } while (held === null && isSilence(fault) && performance.now() - begun < times.assemble)
       if (held === null) throw s3Failure(fault ?? unavailable('the storage backend lost an upload'), 'finish an upload')
       if (held.mark !== mark) throw taken(fault)
       if (held.size !== size) {
@@ -114,6 +126,7 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
 
     async abort() {
       await Promise.all(sending)
+      if (silent) return
       try {
         await abortMultipart(requests, name, uploadId, times)
         await journal.closed(key, uploadId)

@@ -4,7 +4,7 @@ import { type AppError, fail } from '../core/errors.ts'
 import type { BlobKey, ByteRange } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Backend, MultipartJournal } from './backend.ts'
-import { ask, patience } from './s3-ask.ts'
+import { ask, type Patience, patience } from './s3-ask.ts'
 import { objectStream, type Part } from './s3-body.ts'
 import { faultStatus, isMissing, isUnmet, s3Failure, unavailable } from './s3-faults.ts'
 import { objectName } from './s3-keys.ts'
@@ -39,14 +39,15 @@ export async function openS3(options: S3Options): Promise<Backend> {
     left: (error) => observer.event('storage_error', { backend, operation: 'multipart', error }),
   }
   const usual = patience(times, 'answer')
+  const quick = patience(times, 'settle')
   const nameOf = (key: BlobKey): string => objectName(bucketPrefix, key)
 
   /** A 404 to HEAD does not say whether the object or the whole S3 bucket is missing, and that is a great difference. */
-  const head = async (key: BlobKey): Promise<HeldObject | null> => {
+  const head = async (key: BlobKey, limits: Patience): Promise<HeldObject | null> => {
     const name = nameOf(key)
     try {
-      const held = await ask((signal) => requests.head(name, signal), usual)
-      if (held === null) await ask(requests.bucket, usual).catch(unlessForbidden)
+      const held = await ask((signal) => requests.head(name, signal), limits)
+      if (held === null) await ask(requests.bucket, limits).catch(unlessForbidden)
       return held
     } catch (fault) {
       throw s3Failure(fault, 'look up a file')
@@ -57,10 +58,11 @@ export async function openS3(options: S3Options): Promise<Backend> {
     part: Part,
     etag: string | null,
     outer: AbortSignal | undefined,
+    limits = usual,
   ): Promise<SentObject> => {
     const range = part.start === 0 && part.end === null ? null : `bytes=${part.start}-${part.end ?? ''}`
     const sent = await ask((signal) => requests.get(name, range, etag, signal), {
-      ...usual,
+      ...limits,
       ...(outer && { signal: outer }),
     })
     const fault = range === null ? null : partFault(sent, part)
@@ -85,7 +87,7 @@ export async function openS3(options: S3Options): Promise<Backend> {
       idle: times.idle,
       ...(signal && { signal }),
       reopen: (rest, etag) =>
-        fetch(name, rest, etag, signal).catch((fault: unknown) => {
+        fetch(name, rest, etag, signal, quick).catch((fault: unknown) => {
           // Missing is said before the first byte or not at all.
           throw isUnmet(fault) || isMissing(fault) ? changed(fault) : s3Failure(fault, 'read')
         }),
@@ -126,12 +128,13 @@ export async function openS3(options: S3Options): Promise<Backend> {
       deps.step('s3.deleted')
     },
 
+    // Asked after a request that failed, or before one that will tell.
     async exists(key) {
-      return (await head(key)) !== null
+      return (await head(key, quick)) !== null
     },
 
     async stat(key) {
-      const held = await head(key)
+      const held = await head(key, usual)
       return held && { size: held.size }
     },
 

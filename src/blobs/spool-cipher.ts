@@ -48,7 +48,7 @@ export interface SpoolCipher {
   readonly header: Buffer
   /** A new segment that begins at an offset of the upload. */
   segment(start: number): SegmentCipher
-  /** The whole spool's bytes in, the upload's bytes out. Errors with file_corrupt when the bytes are not those of the segments, in place of
+  /** The bytes of consecutive segments in, the upload's bytes out. Errors with file_corrupt when the bytes are not those of the segments, in place of
    *  the last ones of the first segment that is wrong: what came before from that segment must not be believed either. */
   open(segments: readonly SpoolSegment[]): Transform
 }
@@ -64,10 +64,19 @@ export function createSpoolCipher(keyring: Keyring, place: SpoolPlace): SpoolCip
 
 /** For an upload that goes on; `header` is the beginning of its side file. Fails decrypt_failed. */
 export function openSpoolCipher(keyring: Keyring, place: SpoolPlace, header: Buffer): SpoolCipher {
-  const text = header.toString('latin1', 0, SPOOL_HEADER)
-  const [keyId, wrapped] = text.startsWith(MAGIC) ? text.slice(MAGIC.length).split('\n', 1)[0]!.split(' ') : []
+  const [keyId, wrapped] = headerWords(header)
   if (keyId === undefined || wrapped === undefined) throw fail('decrypt_failed', 'the upload’s key is missing')
   return cipherOf(unwrapKey(keyring, { keyId, wrapped }, contextOf(place)), header.subarray(0, SPOOL_HEADER), place)
+}
+
+/** The id of the key that an upload's own is wrapped by, out of the beginning of its side file; null where that is damaged. */
+export function spoolKeyId(header: Buffer): string | null {
+  return headerWords(header)[0] ?? null
+}
+
+function headerWords(header: Buffer): string[] {
+  const text = header.toString('latin1', 0, SPOOL_HEADER)
+  return text.startsWith(MAGIC) ? text.slice(MAGIC.length).split('\n', 1)[0]!.split(' ') : []
 }
 
 /** The segments that make up the first `offset` bytes of the upload, out of the side file; the side file is to be cut to
@@ -77,7 +86,7 @@ export function spoolSegments(sideFile: Buffer, offset: number): SpoolSegment[] 
   const segments: SpoolSegment[] = []
   let end = 0
   for (let at = SPOOL_HEADER; end < offset; at += SPOOL_RECORD) {
-    const segment = readRecord(sideFile.subarray(at, at + SPOOL_RECORD))
+    const segment = spoolSegment(sideFile.subarray(at, at + SPOOL_RECORD))
     if (segment === null || segment.start !== end || segment.end > offset) {
       throw fail('blob_missing', 'bytes of the upload that had arrived are missing')
     }
@@ -91,7 +100,7 @@ export function spoolSegments(sideFile: Buffer, offset: number): SpoolSegment[] 
 export function sealedUpTo(sideFile: Buffer, size: number): number {
   let end = 0
   for (let at = SPOOL_HEADER; ; at += SPOOL_RECORD) {
-    const segment = readRecord(sideFile.subarray(at, at + SPOOL_RECORD))
+    const segment = spoolSegment(sideFile.subarray(at, at + SPOOL_RECORD))
     if (segment === null || segment.start !== end || segment.end > size) return end
     end = segment.end
   }
@@ -123,7 +132,7 @@ function cipherOf(key: KeyObject, header: Buffer, place: SpoolPlace): SpoolCiphe
     open(segments) {
       let number = 0
       let decipher = begin(segments[0])
-      let at = 0
+      let at = segments[0]?.start ?? 0
       let held: Buffer | null = null
       function begin(segment: SpoolSegment | undefined) {
         if (segment === undefined) return null
@@ -182,8 +191,8 @@ function writeRecord({ start, end, nonce, tag }: SpoolSegment): Buffer {
   return record
 }
 
-/** Null for a record that was not written whole. */
-function readRecord(record: Buffer): SpoolSegment | null {
+/** What a record of SPOOL_RECORD bytes says; null when it was not written whole. */
+export function spoolSegment(record: Buffer): SpoolSegment | null {
   if (record.length < SPOOL_RECORD) return null
   if (crc32(record.subarray(0, SPOOL_RECORD - 4)) !== record.readUInt32LE(SPOOL_RECORD - 4)) return null
   const start = Number(record.readBigUInt64LE(0))

@@ -22,6 +22,7 @@ import {
   type SpoolCipher,
   type SpoolPlace,
   sealedUpTo,
+  spoolKeyId,
   spoolSegments,
 } from './spool-cipher.ts'
 
@@ -95,6 +96,11 @@ export async function openSpooled(
 /** How many of the `size` bytes of a spool can be deciphered, should the key be there; all where there is no side file. */
 export async function readableBytes(path: string, size: number): Promise<number> {
   return (await hasSide(path)) ? sealedUpTo(await readSide(path), size) : size
+}
+
+/** The id of the key that the upload's own is wrapped by; null where there is no side file, or a damaged one. */
+export async function sideKeyId(path: string): Promise<string | null> {
+  return (await hasSide(path)) ? spoolKeyId(await readSide(path)) : null
 }
 
 /** Whether there is a side file: the upload's bytes are ciphered then. */

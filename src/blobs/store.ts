@@ -104,10 +104,10 @@ export function createBlobStore(
   const read: BlobStore['read'] = (file, range, signal) =>
     using(file.backend, 'read', file.key, async (backend) => {
       const whole = isWhole(file, range)
-      const wanted = whole ? null : range
+      const wanted = wantedOf(file, range)
       if (whole && file.codecs.length === 0) {
         const verified = verifier(file)
-        pipeline(await backend.get(file.key, { range: null, signal }), verified, (error) =>
+        pipeline(await backend.get(file.key, { range: wanted, signal }), verified, (error) =>
           told(error, file.backend, 'read', file.key),
         )
         return verified
@@ -128,7 +128,7 @@ export function createBlobStore(
     openReader: (file, range) =>
       using(file.backend, 'read', file.key, async (backend) => {
         const whole = isWhole(file, range)
-        const wanted = whole ? null : range
+        const wanted = wantedOf(file, range)
         const coded = file.codecs.length > 0
         const reader = coded
           ? await content.openReader(backend, file, wanted)
@@ -144,7 +144,7 @@ export function createBlobStore(
     readBytes: (file, range, limit) =>
       using(file.backend, 'read', file.key, async (backend) => {
         const whole = isWhole(file, range)
-        const wanted = whole ? null : range
+        const wanted = wantedOf(file, range)
         const { signal } = new AbortController()
         if (file.codecs.length > 0)
           return collect(await (await content.open(backend, file)).read(wanted, signal), limit)
@@ -209,4 +209,10 @@ export function createBlobStore(
 
 function isWhole({ size }: StoredFile, range: ByteRange | null): boolean {
   return range === null || (range.start === 0 && range.end === size - 1)
+}
+
+/** What to ask the backend, or the codecs, for: null = everything. */
+function wantedOf(file: StoredFile, range: ByteRange | null): ByteRange | null {
+  if (!isWhole(file, range)) return range
+  return file.isBeginning ? { start: 0, end: file.storedSize - 1 } : null
 }

@@ -18,6 +18,7 @@ const COMMANDS = {
   migrate: () => import('./commands/migrate.ts'),
   token: () => import('./commands/token.ts'),
   key: () => import('./commands/key.ts'),
+  keys: () => import('./commands/keys.ts'),
   ls: () => import('./commands/ls.ts'),
   put: () => import('./commands/put.ts'),
   get: () => import('./commands/get.ts'),

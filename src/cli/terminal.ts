@@ -50,8 +50,14 @@ export interface Progress {
   end(): void
 }
 
-/** `name  43 %  43 MB of 100 MB  12 MB/s  5 s left`, redrawn ten times a second; nothing unless stderr is a terminal. */
-export function createProgress(label: string, total: number | null, clock: Clock): Progress {
+/** `name  43 %  43 MB of 100 MB  12 MB/s  5 s left`, redrawn ten times a second; nothing unless stderr is a terminal. `format` writes
+ *  amounts of what is not bytes. */
+export function createProgress(
+  label: string,
+  total: number | null,
+  clock: Clock,
+  format: (amount: number) => string = formatSize,
+): Progress {
   if (!process.stderr.isTTY) return { update: () => {}, end: () => {} }
   let first: { readonly at: number; readonly done: number } | null = null
   let drawn = 0
@@ -63,9 +69,9 @@ export function createProgress(label: string, total: number | null, clock: Clock
       drawn = now
       const rate = now > first.at ? ((done - first.done) * 1000) / (now - first.at) : 0
       const share = total === null ? '' : `${percent(done, total)}  `
-      const amount = total === null ? formatSize(done) : `${formatSize(done)} of ${formatSize(total)}`
+      const amount = total === null ? format(done) : `${format(done)} of ${format(total)}`
       const left = total === null || rate === 0 ? '' : `  ${Math.ceil((total - done) / rate)} s left`
-      const line = `${printable(label)}  ${share}${amount}  ${formatSize(Math.round(rate))}/s${left}`
+      const line = `${printable(label)}  ${share}${amount}  ${format(Math.round(rate))}/s${left}`
       process.stderr.write(`\r\x1b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`)
     },
     end() {

@@ -8,7 +8,7 @@ import { findUnsupported, type Unsupported } from '../core/unsupported.ts'
 import { decodeUtf8, namesAt, nodeAt, parseYaml, type YamlNode } from '../core/yaml.ts'
 import { overlayEnvironment, overlayValues } from './environment.ts'
 import type { Config } from './model.ts'
-import { overlapProblems, resolveConfig } from './resolve.ts'
+import { overlapProblems, resolveConfig, spoolProblems } from './resolve.ts'
 import { configShape } from './shape.ts'
 import { type Environment, substituteVariables } from './variables.ts'
 import { configWarnings } from './warnings.ts'
@@ -65,7 +65,7 @@ export function parseConfig(
   const context = contextOf(root)
   if (problems.length === 0) {
     const config = resolveConfig(read, dirname(resolve(file)))
-    problems.push(...overlapProblems(config, root))
+    problems.push(...overlapProblems(config, root), ...spoolProblems(read, root))
     if (problems.length === 0) return { config, problems, warnings: configWarnings(config, root), context }
   }
   problems.sort((a, b) => a.at.line - b.at.line || a.at.column - b.at.column)

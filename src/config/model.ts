@@ -73,6 +73,8 @@ export interface StorageConfig {
 }
 
 export interface UploadsConfig {
+  /** The S3 backend that keeps unfinished uploads; null = `tempDir` does. */
+  readonly spoolBackend: string | null
   readonly tempDir: string
   readonly maxFileSize: number | null
   readonly chunkSize: number

@@ -25,6 +25,7 @@ export function resolveConfig(file: ConfigFile, directory: string): Config {
       encryption: { keys: storage.encryption.keys },
     },
     uploads: {
+      spoolBackend: uploads.spool === 's3' ? (uploads.spool_backend ?? s3BackendsOf(file)[0] ?? null) : null,
       tempDir: resolve(directory, uploads.temp_dir),
       maxFileSize: uploads.max_file_size,
       chunkSize: uploads.chunk_size,
@@ -48,6 +49,29 @@ export function resolveConfig(file: ConfigFile, directory: string): Config {
     logging: file.logging,
     metrics: file.metrics,
   }
+}
+
+/** Unfinished uploads in S3 need one backend that is meant. */
+export function spoolProblems(file: ConfigFile, root: YamlNode): Problem[] {
+  const { spool, spool_backend: named } = file.uploads
+  const candidates = s3BackendsOf(file)
+  const problem = (key: string, message: string): Problem[] => [
+    { at: (nodeAt(root, ['uploads', key]) ?? root).at, path: `uploads.${key}`, message },
+  ]
+  if (spool === 'disk') {
+    return named === null ? [] : problem('spool_backend', 'is for uploads.spool: s3 only')
+  }
+  if (candidates.length === 0) return problem('spool', 'there is no backend of type s3 below storage.backends')
+  if (named === null) {
+    if (candidates.length === 1) return []
+    return problem('spool', `set uploads.spool_backend to one of ${candidates.join(', ')}`)
+  }
+  if (candidates.includes(named)) return []
+  return problem('spool_backend', `expected a backend of type s3: ${candidates.join(', ')}`)
+}
+
+function s3BackendsOf({ storage }: ConfigFile): readonly string[] {
+  return [...storage.backends].flatMap(([name, { type }]) => (type === 's3' ? [name] : []))
 }
 
 /** Directories of blobs and of unfinished uploads must not lie in one another: each is swept on its own. No two S3 backends keep the

@@ -149,6 +149,8 @@ export function configShape(root: YamlNode) {
     ),
     uploads: section(
       record({
+        spool: optional(word(['disk', 's3']), 'disk'),
+        spool_backend: optional(text, null),
         temp_dir: optional(path, 'data/uploads'),
         max_file_size: optional(size(), null),
         chunk_size: optional(size(), 5_242_880),

@@ -12,10 +12,23 @@ export interface DeliveryQuestion {
   /** RFC 3339 text or milliseconds. */
   readonly lastModified: string | number
   readonly headers: OpenInput['headers']
+  /** The same content in a content coding, for files that have it so; null or left out for others. */
+  readonly coded?: CodedForm | null
+}
+
+/** A second representation of a file. Ranges are never of it. */
+export interface CodedForm {
+  readonly size: number
+  /** Strong, and another than that of the file as it is. */
+  readonly etag: string
+  /** Whether the client takes it. */
+  readonly taken: boolean
 }
 
 export interface DeliveryDecision {
   readonly status: 200 | 206 | 304 | 412 | 416
+  /** Whether it is the coded form that is sent, or that has not changed. */
+  readonly coded: boolean
   /** Of 206 only. */
   readonly range: ByteRange | null
   /** Content-Length of the part or of the whole; 0 where the answer carries no part of the file. */
@@ -30,13 +43,24 @@ const RANGE = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i
  *  ranges that make no sense, are answered with the whole file. Linear in the length of the headers. */
 export function decideDelivery(question: DeliveryQuestion): DeliveryDecision {
   const { size, headers } = question
-  const refused = unmetCondition(question)
-  if (refused !== null) return { status: refused, range: null, length: 0, contentRange: null }
+  const coded = codedFormMeant(question)
+  const refused = unmetCondition(question, coded)
+  if (refused !== null) return { ...refused, range: null, length: 0, contentRange: null }
+  if (coded !== null) return { status: 200, coded: true, range: null, length: coded.size, contentRange: null }
   const range = headers.range === undefined || !rangeStillMeant(question) ? null : parseRange(headers.range, size)
-  if (range === null) return { status: 200, range: null, length: size, contentRange: null }
-  if (range === 'unsatisfiable') return { status: 416, range: null, length: 0, contentRange: `bytes */${size}` }
+  if (range === null) return { status: 200, coded: false, range: null, length: size, contentRange: null }
+  if (range === 'unsatisfiable') {
+    return { status: 416, coded: false, range: null, length: 0, contentRange: `bytes */${size}` }
+  }
   const contentRange = `bytes ${range.start}-${range.end}/${size}`
-  return { status: 206, range, length: range.end - range.start + 1, contentRange }
+  return { status: 206, coded: false, range, length: range.end - range.start + 1, contentRange }
+}
+
+/** The coded form when it is what the request is for: all of the file, in a coding the client takes, and not the plain form by its tag. */
+function codedFormMeant({ headers, coded }: DeliveryQuestion): CodedForm | null {
+  if (!coded?.taken || headers.range !== undefined) return null
+  const match = headers['if-match']
+  return match === undefined || listed(match, coded.etag, false) ? coded : null
 }
 
 /** One `bytes` range against a size (RFC 9110 §14.1.2), clamped. Null: no single valid range, so the header is ignored. */
@@ -57,27 +81,37 @@ function parseRange(header: string, size: number): ByteRange | 'unsatisfiable' |
   return { start, end: last === '' ? size - 1 : Math.min(Number(last), size - 1) }
 }
 
-/** 412 or 304 when a precondition says so, else null. */
-function unmetCondition({ etag, lastModified, headers }: DeliveryQuestion): 304 | 412 | null {
+/** 412 or 304 when a precondition says so, else null. `meant` is the coded form when it would be sent. */
+function unmetCondition(
+  { etag, lastModified, headers, coded }: DeliveryQuestion,
+  meant: CodedForm | null,
+): Pick<DeliveryDecision, 'status' | 'coded'> | null {
   const match = headers['if-match']
   if (match !== undefined) {
-    if (!listed(match, etag, false)) return 412
+    if (meant === null && !listed(match, etag, false)) return { status: 412, coded: false }
   } else if (headers['if-unmodified-since'] !== undefined) {
     const since = parseHttpDate(headers['if-unmodified-since'])
-    if (since !== null && wholeSeconds(lastModified) > since) return 412
+    if (since !== null && wholeSeconds(lastModified) > since) return { status: 412, coded: false }
   }
   const noneMatch = headers['if-none-match']
-  if (noneMatch !== undefined) return listed(noneMatch, etag, true) ? 304 : null
+  if (noneMatch !== undefined) {
+    // A copy in either form is current. One that this client could not read is no copy of its own.
+    const hasPlain = listed(noneMatch, etag, true)
+    const hasCoded = coded?.taken === true && listed(noneMatch, coded.etag, true)
+    if (!hasPlain && !hasCoded) return null
+    return { status: 304, coded: hasCoded && (meant !== null || !hasPlain) }
+  }
   if (headers['if-modified-since'] === undefined) return null
   const since = parseHttpDate(headers['if-modified-since'])
-  return since !== null && wholeSeconds(lastModified) <= since ? 304 : null
+  return since !== null && wholeSeconds(lastModified) <= since ? { status: 304, coded: meant !== null } : null
 }
 
-/** If-Range (RFC 9110 §13.1.5): the same strong tag, or exactly the same date. */
-function rangeStillMeant({ etag, lastModified, headers }: DeliveryQuestion): boolean {
+/** If-Range (RFC 9110 §13.1.5): the same strong tag, or exactly the same date. Where there are two forms, a date does not say which of
+ *  them the client has a part of. */
+function rangeStillMeant({ etag, lastModified, headers, coded }: DeliveryQuestion): boolean {
   const validator = headers['if-range']
   if (validator === undefined || validator === etag) return true
-  return parseHttpDate(validator) === wholeSeconds(lastModified)
+  return !coded && parseHttpDate(validator) === wholeSeconds(lastModified)
 }
 
 function wholeSeconds(at: string | number): number {

@@ -1,7 +1,10 @@
 // How a file is read: the link or the rule says yes, the conditions say what, the backend is opened only if bytes are due.
+import { type CodedContent, codedContent } from '../blobs/content.ts'
+import type { StoredFile } from '../blobs/store.ts'
 import { fail } from '../core/errors.ts'
 import type { ByteRange, FileRow } from '../core/model.ts'
-import { decideDelivery } from './deliver.ts'
+import { takesCoding } from './accepted-coding.ts'
+import { type CodedForm, decideDelivery } from './deliver.ts'
 import { absent, type FileDeps, findFile, findRow, requireBucket, requireFile } from './lookup.ts'
 import type { DeliveryBody, FileService, OpenInput } from './model.ts'
 import { entityTag, servingHeaders } from './serving-headers.ts'
@@ -32,18 +35,23 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     if (input.token === null) requireFile(access, call, 'download', file)
 
     const { method, operation } = input
+    const inCoding = codedContent(file)
     const decision = decideDelivery({
       method,
       size: file.size,
       etag: entityTag(file.checksum),
       lastModified: file.updatedAt,
       headers: input.headers,
+      coded: inCoding && formOf(file, inCoding, input.headers['accept-encoding']),
     })
+    const sent = decision.coded ? inCoding : null
     const headers = servingHeaders(file, {
       operation,
       cache: bucket.cache,
       inlinePdf: bucket.inlinePdf,
       status: decision.status,
+      coding: sent?.coding ?? null,
+      hasForms: inCoding !== null,
     })
     if (decision.contentRange !== null) headers['content-range'] = decision.contentRange
     if (decision.status === 200 || decision.status === 206) headers['content-length'] = String(decision.length)
@@ -51,11 +59,11 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     return {
       status: decision.status,
       headers,
-      body: sends ? body(file, decision.range, decision.length, call.signal) : null,
+      body: sends ? body(sent?.file ?? file, decision.range, decision.length, call.signal) : null,
     }
   }
 
-  function body(file: FileRow, range: ByteRange | null, length: number, signal: AbortSignal): DeliveryBody {
+  function body(file: StoredFile, range: ByteRange | null, length: number, signal: AbortSignal): DeliveryBody {
     return {
       length,
       stream: () => blobs.read(file, range, signal),
@@ -63,4 +71,8 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
       bytes: length <= ONE_PIECE ? () => blobs.readBytes(file, range, ONE_PIECE) : null,
     }
   }
+}
+
+function formOf({ checksum }: FileRow, { coding, file }: CodedContent, accepted: string | undefined): CodedForm {
+  return { size: file.size, etag: entityTag(checksum, coding), taken: takesCoding(accepted, coding) }
 }

@@ -66,8 +66,9 @@ export interface OpenInput {
   readonly method: 'GET' | 'HEAD'
   /** A signed link's token; replaces the caller's rights. */
   readonly token: string | null
-  /** Conditional and range headers as received (RFC 9110 §13, §14), lower-case names. */
+  /** Conditional and range headers as received (RFC 9110 §13, §14), and which codings the client takes; lower-case names. */
   readonly headers: {
+    readonly 'accept-encoding'?: string | undefined
     readonly range?: string | undefined
     readonly 'if-range'?: string | undefined
     readonly 'if-match'?: string | undefined

@@ -12,6 +12,7 @@ import { createLinking } from './linking.ts'
 import { createListing } from './listing.ts'
 import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
 import type { BulkResult, FileService, FileUpdate } from './model.ts'
+import { toldWhenOvertaken } from './overtaken.ts'
 import { createRemoval } from './removal.ts'
 import { createUpload } from './upload.ts'
 
@@ -24,7 +25,7 @@ export function createFileService(deps: FileDeps): FileService {
     ...createLinking(deps),
     upload: createUpload(deps),
     list: createListing(deps),
-    open: createDeliveries(deps),
+    open: toldWhenOvertaken(deps, createDeliveries(deps)),
     remove: removal.remove,
 
     buckets(call) {
@@ -61,9 +62,12 @@ export function createFileService(deps: FileDeps): FileService {
       requireBucket(schema, bucket)
       const deleted: string[] = []
       const failed: BulkResult['failed'][number][] = []
-      for (const id of new Set(ids)) {
+      // All at once: a backend that does not answer is waited for once, not once for each.
+      const removals = [...new Set(ids)].map((id) => ({ id, done: removal.remove(call, bucket, id) }))
+      await Promise.allSettled(removals.map(({ done }) => done))
+      for (const { id, done } of removals) {
         try {
-          await removal.remove(call, bucket, id)
+          await done
           deleted.push(id)
         } catch (error) {
           if (!isFailure(error)) throw error

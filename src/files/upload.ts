@@ -1,4 +1,4 @@
-// One upload in one request: claim → put → commit. Whatever fails after the claim takes its bytes and its claim with it.
+// One upload in one request: claim → put → commit. Whatever fails after the claim takes its bytes and its claim with it, at once or by the sweep.
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileFacts, FileRow, UploadRow } from '../core/model.ts'
@@ -110,7 +110,9 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         leaseExpiresAt: leases.until(),
       })
       const facts = await receive(call, bucket, input, claimed).catch(async (error: unknown) => {
-        await discard(claimed.upload)
+        // Who cannot be written to cannot be asked to remove either: the sweep will, and nobody waits for it.
+        if (isFailure(error, 'storage_unavailable')) await leases.giveUp(claimed.upload.id)
+        else await discard(claimed.upload)
         throw error
       })
       return await commit(claimed.upload, facts)

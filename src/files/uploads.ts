@@ -71,6 +71,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     const refused = new AbortController()
     let verdict: Promise<void> | null = null
     const outcome = await spool.append(upload.id, offset, input.body, {
+      holder: leases.holder,
       max: size - offset,
       signal: AbortSignal.any([turn.signal, refused.signal]),
       checkpoint: { every: CHECKPOINT, reached: advance },

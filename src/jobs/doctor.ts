@@ -56,8 +56,8 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     let bytes = 0
     const found = await inventory(blobs)
 
-    const spooled = new Map<string, number>()
-    for await (const entry of spool.entries()) spooled.set(entry.id, entry.size)
+    const spooled = new Set<string>()
+    for await (const id of spool.ids()) spooled.add(id)
 
     for await (const file of scan(meta.scanFiles)) {
       files += 1
@@ -72,16 +72,9 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     for await (const upload of scan(meta.scanUploads)) {
       uploads += 1
       take(found, upload)
-      const size = spooled.get(upload.id)
       spooled.delete(upload.id)
-      if (upload.state === 'open' && upload.offset > (size ?? 0)) {
-        problems.push({
-          invariant: 'I7',
-          kind: 'spool_short',
-          id: upload.id,
-          detail: `offset ${upload.offset}, spool ${size ?? 'missing'}`,
-        })
-      }
+      const detail = upload.state === 'open' && upload.offset > 0 ? await spoolFault(upload) : null
+      if (detail !== null) problems.push({ invariant: 'I7', kind: 'spool_short', id: upload.id, detail })
     }
 
     await checkOrphans()
@@ -104,6 +97,18 @@ export function createDoctor(deps: DoctorDeps): Doctor {
         return { kind: 'size_differs', detail: `row says ${file.storedSize} bytes, ${file.backend} holds ${blob.size}` }
       }
       return readData ? readWhole(file) : null
+    }
+
+    /** Asked after the offset was read: it only grows. */
+    async function spoolFault({ id, offset }: UploadRow): Promise<string | null> {
+      try {
+        const size = await spool.size(id)
+        const isShort = offset > (size ?? 0) && (await meta.upload(id)) !== null
+        return isShort ? `offset ${offset}, spool ${size ?? 'missing'}` : null
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        return `offset ${offset}, the spool does not say: ${error.message}`
+      }
     }
 
     /** Not every backend can be listed; each says what it holds under one key. */
@@ -150,8 +155,9 @@ export function createDoctor(deps: DoctorDeps): Doctor {
           ...(remove ? { fixed: true } : {}),
         })
       }
-      for (const [id, size] of spooled) {
-        if (isId(id) && (await meta.upload(id)) !== null) continue
+      for (const id of spooled) {
+        if ((await meta.upload(id)) !== null) continue
+        const size = (await spool.size(id)) ?? 0
         if (remove) await spool.remove(id)
         problems.push({
           invariant: 'I7',

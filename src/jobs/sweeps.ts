@@ -126,13 +126,13 @@ export function createSweep(deps: SweepDeps): Sweep {
     /** Spools whose row is gone (a crash between the commit and their removal) and temporary files nobody writes. */
     async function clearLeftovers(): Promise<void> {
       const old = clock.now() - 6 * deps.leaseTime
-      for await (const entry of spool.entries()) {
+      for await (const id of spool.ids()) {
         if (!inTime()) {
           more = true
           return
         }
-        if ((await meta.upload(entry.id)) !== null) continue
-        if (!dryRun) await spool.remove(entry.id)
+        if ((await meta.upload(id)) !== null) continue
+        if (!dryRun) await spool.remove(id)
         count.leftovers += 1
       }
       count.leftovers += await blobs.sweepTemporary(old, dryRun)

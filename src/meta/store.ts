@@ -11,6 +11,8 @@ import type {
   UploadRow,
 } from '../core/model.ts'
 import type { RecordStore } from './records.ts'
+import type { PartStore } from './spool-parts.ts'
+import type { WrappedKeyStore } from './wrapped-keys.ts'
 
 /** What a claim may not exceed; null = no limit. Bytes. */
 export interface Ceilings {
@@ -95,7 +97,7 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore {
+export interface MetaStore extends PartStore, WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
@@ -194,9 +196,6 @@ export interface MetaStore {
   takeSpare(backend: string, key: BlobKey): Promise<boolean>
   /** Its bytes are gone. Forgetting what is not known is success. */
   forgetSpare(backend: string, key: BlobKey): Promise<void>
-
-  /** The check value of the encryption key `id`: the given one when none was known, which is then kept for good. */
-  settleEncryptionKey(id: string, checkValue: string, now: string): Promise<string>
 
   addKey(key: ApiKeyRow): Promise<void>
   keyByHash(hash: string): Promise<ApiKeyRow | null>

@@ -19,7 +19,7 @@ storage:
     local: {type: filesystem, path: data/files}
     s3:    {type: s3, bucket: my-bucket, bucket_prefix: alyx, region: us-east-1, endpoint: null, force_path_style: false, access_key_id: a, secret_access_key: b}
   encryption: {keys: [{id: k2, key: "base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}, {id: k1, key: "base64:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE="}]}
-uploads:     {temp_dir: data/uploads, max_file_size: 5GB, chunk_size: 5MB, expiry: 24h, max_open_per_owner: 100}
+uploads:     {spool: s3, spool_backend: s3, temp_dir: data/uploads, max_file_size: 5GB, chunk_size: 5MB, expiry: 24h, max_open_per_owner: 100}
 signed_urls: {default_expiry: 15m, max_expiry: 7d}
 cleanup:     {interval: 1h, batch_size: 200, max_runtime: 20s}
 policies:
@@ -106,7 +106,7 @@ describe('the two files together', () => {
     expect(config).toMatchObject({
       database: { kind: 'sqlite', durability: 'full' },
       storage: { encryption: { keys: [{ id: 'k2' }, { id: 'k1' }] } },
-      uploads: { maxFileSize: 5 * 2 ** 30 },
+      uploads: { maxFileSize: 5 * 2 ** 30, spoolBackend: 's3' },
       policies: { defaultTier: 'free', hardMaxStorage: 2 ** 30, transformMonthLimit: 1000 },
       filesApi: { bucket: 'openai', maxSize: 2 ** 29, defaultTtl: 604_800_000, maxTtl: 2_592_000_000 },
       webhooks: [{ url: 'https://hook.example', secret: 'y', events: ['file.created', 'file.deleted'] }],
@@ -185,6 +185,14 @@ it('an S3 endpoint without https on another host is doubtful', () => {
   expect(warnings.map(({ path }) => path)).toEqual(['storage.backends.s.endpoint'])
 })
 
+it('unfinished uploads are kept in the only S3 backend, or in the one that is named', () => {
+  const text = (more: string): string => `storage: {backends: {a: {type: s3, bucket: abc}${more}`
+  const of = (yaml: string) => parse(yaml).config?.uploads.spoolBackend
+  expect(of(text('}}\nuploads: {spool: s3}\n'))).toBe('a')
+  expect(of(text(', b: {type: s3, bucket: def}}}\nuploads: {spool: s3, spool_backend: b}\n'))).toBe('b')
+  expect(of(text('}}\nuploads: {spool: disk}\n'))).toBe(null)
+})
+
 describe('what is left out', () => {
   it('has the documented defaults', () => {
     expect(withVariables({}, '{}')).toEqual({
@@ -203,6 +211,7 @@ describe('what is left out', () => {
         encryption: { keys: [] },
       },
       uploads: {
+        spoolBackend: null,
         tempDir: '/srv/alyx/data/uploads',
         maxFileSize: null,
         chunkSize: 5_242_880,

@@ -18,7 +18,7 @@ buckets:
     rules: {create: "true", read: "true", download: "true", delete: "true"}
 `
 
-describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, () => {
+describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, { timeout: 300_000 }, () => {
   const client = access === null ? null : s3Client(access)
   let server: TestServer
   let bucket: string
@@ -64,7 +64,7 @@ describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, 
         expect(JSON.parse((await server.sweep()).stdout)).toMatchObject({ errors: 0 })
         return server.query('SELECT * FROM _alyx_spares').length === 0
       },
-      40_000,
+      120_000,
     )
   const whereabouts = () =>
     server.query<{ backend: string; n: number }>('SELECT backend, count(*) n FROM _alyx_files GROUP BY 1 ORDER BY 1')

@@ -70,7 +70,7 @@ describe('a range that cannot be satisfied is 416 and states the size', () => {
     ['bytes=0-0', 0],
     ['bytes=-0', 0],
   ])('%s of %d bytes', (range, size) => {
-    const expected = { status: 416, range: null, length: 0, contentRange: `bytes */${size}` }
+    const expected = { status: 416, coded: false, range: null, length: 0, contentRange: `bytes */${size}` }
     expect(decide({ range }, size)).toEqual(expected)
     expect(decide({ range }, size, 'HEAD')).toEqual(expected)
   })
@@ -100,7 +100,7 @@ describe('a range that makes no sense is ignored', () => {
     ['bytes: 0-1'],
     ['bytes=0-1 bytes=2-3'],
   ])('%s', (range) => {
-    expect(decide({ range })).toEqual({ status: 200, range: null, length: 100, contentRange: null })
+    expect(decide({ range })).toEqual({ status: 200, coded: false, range: null, length: 100, contentRange: null })
   })
 })
 
@@ -133,7 +133,7 @@ describe('several ranges are answered with the whole file', () => {
 
 describe('an empty file', () => {
   test('has no satisfiable position, but its last n bytes are the whole of it', () => {
-    expect(decide({}, 0)).toEqual({ status: 200, range: null, length: 0, contentRange: null })
+    expect(decide({}, 0)).toEqual({ status: 200, coded: false, range: null, length: 0, contentRange: null })
     expect(word({ range: 'bytes=0-' }, 0)).toBe('416')
     expect(word({ range: 'bytes=-5' }, 0)).toBe('200')
     expect(word({ 'if-none-match': ETAG }, 0)).toBe('304')
@@ -143,13 +143,15 @@ describe('an empty file', () => {
 test('length and Content-Range say what is sent', () => {
   expect(decide({ range: 'bytes=10-19' })).toEqual({
     status: 206,
+    coded: false,
     range: { start: 10, end: 19 },
     length: 10,
     contentRange: 'bytes 10-19/100',
   })
-  expect(decide({})).toEqual({ status: 200, range: null, length: 100, contentRange: null })
-  expect(decide({ 'if-none-match': '*' })).toEqual({ status: 304, range: null, length: 0, contentRange: null })
-  expect(decide({ 'if-match': STALE })).toEqual({ status: 412, range: null, length: 0, contentRange: null })
+  const nothing = { coded: false, range: null, length: 0, contentRange: null }
+  expect(decide({})).toEqual({ ...nothing, status: 200, length: 100 })
+  expect(decide({ 'if-none-match': '*' })).toEqual({ ...nothing, status: 304 })
+  expect(decide({ 'if-match': STALE })).toEqual({ ...nothing, status: 412 })
 })
 
 describe('If-Match lets through the current content only', () => {

@@ -97,3 +97,30 @@ describe('caches', () => {
     expect(headers({ cache, status: 416 })['cache-control']).toBe('private, no-store, max-age=0')
   })
 })
+
+describe('a file that some get in a content coding', () => {
+  test('says so in Vary of every answer, whichever form it is about', () => {
+    for (const status of [200, 206, 304, 412, 416] as const) {
+      expect(headers({ hasForms: true, status }).vary).toBe(
+        'Authorization, Cookie, X-File-Access-Token, Accept-Encoding',
+      )
+    }
+    const cache = { mode: 'public', maxAge: 3_600_000 } as const
+    expect(headers({ hasForms: true, cache })).toMatchObject({
+      vary: 'Accept-Encoding',
+      'cache-control': 'public, max-age=3600',
+    })
+  })
+
+  test('has a tag and a Content-Encoding of the coding in that form only', () => {
+    const coded = headers({ hasForms: true, coding: 'zstd' })
+    expect(coded).toMatchObject({ etag: `"${'ab'.repeat(32)}-zstd"`, 'content-encoding': 'zstd' })
+    const { etag: _etag, 'content-encoding': _coding, ...rest } = coded
+    const { etag, ...plain } = headers({ hasForms: true })
+    expect(etag).toBe(`"${'ab'.repeat(32)}"`)
+    expect(rest).toEqual(plain)
+    const unchanged = headers({ hasForms: true, coding: 'zstd', status: 304 })
+    expect(unchanged.etag).toBe(coded.etag)
+    expect(unchanged).not.toHaveProperty('content-encoding')
+  })
+})

@@ -8,17 +8,29 @@ export interface Content {
 }
 
 const made = new Map<string, Content>()
+/** Bytes to remember at most. */
+const ROOM = 64 * 1024 * 1024
+let held = 0
 
-/** The content of the name `k-{seed}-{size}`. */
+/** The content of the name `k-{seed}-{size}`: noise, or for every second seed text that compresses. */
 export function contentOf(seed: number, size: number): Content {
   const name = `k-${seed}-${size}`
   const known = made.get(name)
   if (known) return known
-  const body = seededBytes(seed, size)
+  const body = seed % 2 === 0 ? seededBytes(seed, size) : textBytes(seed, size)
   const content = { name, body, checksum: sha256(body) }
   made.set(name, content)
-  if (made.size > 400) made.delete(made.keys().next().value ?? '')
+  held += size
+  for (const [old, { body }] of made) {
+    if (held <= ROOM && made.size <= 400) break
+    made.delete(old)
+    held -= body.length
+  }
   return content
+}
+
+function textBytes(seed: number, size: number): Buffer {
+  return Buffer.from(seededBytes(seed, Math.ceil(size / 2)).toString('hex')).subarray(0, size)
 }
 
 /** The content a name promises; rejects names that are not ours. */

@@ -43,6 +43,7 @@ export interface Change {
 
 export interface Resumable {
   readonly id: string
+  readonly bucket: Bucket
   readonly name: string
   readonly path: string
   readonly length: number

@@ -17,6 +17,10 @@ export interface LoadOptions {
   readonly ledger: Ledger
   readonly access: Access
   readonly dice: Chance
+  /** Sizes of uploads, to which up to 50 bytes are added. */
+  readonly sizes: readonly number[]
+  /** Milliseconds that every worker rests between two things it does. */
+  readonly rest: number
   /** True once the process has ended. */
   readonly dead: () => boolean
   readonly nextSeed: () => number
@@ -31,6 +35,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
       while (!options.dead()) {
         try {
           await worker(options)
+          if (options.rest > 0) await pause(options.rest)
         } catch (error) {
           if (error instanceof Broken || !(await diedSoon(options))) throw error
         }
@@ -45,12 +50,13 @@ async function diedSoon({ dead }: LoadOptions): Promise<boolean> {
   return dead()
 }
 
-function size(dice: Chance): number {
-  return dice.pick([0, 1, 4095, 4100, 30_000, 70_000, 300_000]) + dice.below(50)
+function size({ dice, sizes }: LoadOptions): number {
+  return dice.pick(sizes) + dice.below(50)
 }
 
-async function putter({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
-  const content = contentOf(nextSeed(), size(dice))
+async function putter(options: LoadOptions): Promise<void> {
+  const { ledger, access, dice, nextSeed } = options
+  const content = contentOf(nextSeed(), size(options))
   const bucket = dice.chance(0.3) ? 'stage' : 'pub'
   ledger.inFlight.add(content.name)
   const answer = await request({
@@ -62,8 +68,9 @@ async function putter({ ledger, access, dice, nextSeed }: LoadOptions): Promise<
   accept(ledger, bucket, content.name, answer.status, answer.text)
 }
 
-async function poster({ ledger, access, dice, nextSeed }: LoadOptions): Promise<void> {
-  const content = contentOf(nextSeed(), size(dice))
+async function poster(options: LoadOptions): Promise<void> {
+  const { ledger, access, nextSeed } = options
+  const content = contentOf(nextSeed(), size(options))
   const made = form({ filename: content.name, body: content.body }, { checksum: content.checksum })
   ledger.inFlight.add(content.name)
   const headers = { 'content-type': made.contentType }
@@ -96,11 +103,12 @@ async function resumer(options: LoadOptions): Promise<void> {
 
 async function create({ ledger, access, dice, nextSeed }: LoadOptions): Promise<Resumable> {
   const content = contentOf(nextSeed(), 20_000 + dice.below(100_000))
+  const bucket = dice.chance(0.3) ? 'stage' : 'pub'
   ledger.inFlight.add(content.name)
   const answer = await request({
     ...access,
     method: 'POST',
-    path: '/api/files/pub/tus',
+    path: `/api/files/${bucket}/tus`,
     headers: {
       ...TUS,
       'upload-length': String(content.body.length),
@@ -110,7 +118,7 @@ async function create({ ledger, access, dice, nextSeed }: LoadOptions): Promise<
   if (answer.status !== 201) throw new Broken(`creation of ${content.name}: ${answer.status} ${answer.text}`)
   const path = String(answer.headers.location)
   const id = path.split('/').at(-1) ?? ''
-  const upload: Resumable = { id, name: content.name, path, length: content.body.length, offset: 0 }
+  const upload: Resumable = { id, bucket, name: content.name, path, length: content.body.length, offset: 0 }
   ledger.resumables.set(id, upload)
   ledger.inFlight.delete(content.name)
   return upload
@@ -131,7 +139,8 @@ async function append({ ledger, access }: LoadOptions, upload: Resumable): Promi
   upload.offset = Number(answer.headers['upload-offset'])
   if (upload.offset !== upload.length) return
   ledger.resumables.delete(upload.id)
-  ledger.files.set(upload.id, { bucket: 'pub', name: upload.name, fate: 'present', staged: false })
+  const { bucket, name } = upload
+  ledger.files.set(upload.id, { bucket, name, fate: 'present', staged: bucket === 'stage' })
 }
 
 async function deleter({ ledger, access, dice }: LoadOptions): Promise<void> {
@@ -158,6 +167,8 @@ async function reader({ ledger, access, dice }: LoadOptions): Promise<void> {
     const before = ledger.files.get(file.id)?.fate
     const read = await readWhole(access, file.id, file).catch((error: unknown) => {
       if (error instanceof Error && /wrong bytes|download of/.test(error.message)) throw new Broken(error.message)
+      // S3 keeps nothing open: what is deleted while it is read breaks off.
+      if (ledger.files.get(file.id)?.fate !== 'present') return null
       throw error
     })
     const after = ledger.files.get(file.id)?.fate

@@ -27,3 +27,6 @@ export const POINTS = [
   'stored',
   ...CASCADE_POINTS,
 ] as const
+
+/** What only happens where bytes are in S3. */
+export const S3_POINTS = ['s3.opened', 's3.part', 's3.completed', 's3.put', 's3.deleted'] as const

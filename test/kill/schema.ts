@@ -3,15 +3,16 @@
 const OPEN = '{create: "true", read: "true", download: "true", update: "true", delete: "true"}'
 const ALL = '{create: "true", read: "true", update: "true", delete: "true"}'
 
-/** pub: everything is allowed · stage: the same, staged. A track goes with its album, and its file with it; its sequel is only pointed at. */
-export const SCHEMA = `version: 1
+/** pub: everything is allowed · stage: the same, staged. A track goes with its album, and its file with it; its sequel is only pointed at.
+ *  Where and how the two keep their bytes is up to the caller. */
+export const schemaWith = (storing: Readonly<Record<Bucket, string>>): string => `version: 1
 buckets:
   pub:
-    backend: local
+    ${storing.pub}
     max_file_size: 16MiB
     rules: ${OPEN}
   stage:
-    backend: local
+    ${storing.stage}
     max_file_size: 16MiB
     staging: 24h
     rules: ${OPEN}
@@ -37,6 +38,9 @@ collections:
       audio: {type: file, bucket: pub, nullable: true, on_delete: cascade}
     rules: ${ALL}
 `
+
+/** Both in a folder, as they are. */
+export const SCHEMA = schemaWith({ pub: 'backend: local', stage: 'backend: local' })
 
 export const BUCKETS = ['pub', 'stage'] as const
 export type Bucket = (typeof BUCKETS)[number]

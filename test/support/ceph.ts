@@ -1,9 +1,9 @@
 // A real S3 server for tests: Ceph's gateway with one monitor and one store in memory, on loopback, in a directory of its own.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
+import { randomInt, randomUUID } from 'node:crypto'
 import { accessSync, constants, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -23,6 +23,10 @@ export interface RunningCeph extends S3Access {
 
 const PROGRAMS = ['ceph', 'ceph-authtool', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin']
 const GIB = 1024 ** 3
+/** Milliseconds for one step on a machine that is busy with much else. A step that has become pointless is ended long before. */
+const PATIENCE = 180_000
+/** Below the ports that systems give to connections of their own accord: nobody takes one between the choice and the start. */
+const PORTS = { from: 20_000, to: 30_000 }
 const exec = promisify(execFile)
 /** Directories of servers, each with the id of the process it belongs to. */
 const HOMES = 'alyx-s3-'
@@ -34,21 +38,27 @@ export function whyNoCeph(): string | null {
 }
 
 /** Starts it; about twelve seconds. Rejects, leaving nothing behind, when the signal aborts, or with what the server wrote last. */
-export async function startCeph(signal: AbortSignal): Promise<RunningCeph> {
+export async function startCeph(over: AbortSignal): Promise<RunningCeph> {
   await removeAbandoned()
   const home = await mkdtemp(join(tmpdir(), HOMES))
   await writeFile(join(home, 'pid'), String(process.pid))
   const conf = join(home, 'ceph.conf')
   const keyring = join(home, 'keyring')
   const daemons: ChildProcess[] = []
+  const dead = new AbortController()
+  const signal = AbortSignal.any([over, dead.signal])
   const run = (...words: string[]) => {
     const [program, ...rest] = mortal(words)
-    return exec(program!, rest, { signal, timeout: 60_000, killSignal: 'SIGKILL' })
+    return exec(program!, rest, { signal, timeout: PATIENCE, killSignal: 'SIGKILL' })
   }
-  const ceph = (...words: string[]) => run('ceph', '--conf', conf, '--connect-timeout', '20', ...words)
+  const ceph = (...words: string[]) =>
+    run('ceph', '--conf', conf, '--connect-timeout', String(PATIENCE / 1000), ...words)
   const daemon = (program: string, ...words: string[]): void => {
     const [file, ...rest] = mortal([program, '-f', '--conf', conf, ...words])
-    daemons.push(spawn(file!, rest, { stdio: 'ignore' }))
+    const child = spawn(file!, rest, { stdio: 'ignore' })
+    child.once('exit', (code, by) => dead.abort(new Error(`${program} ended: ${code ?? by}`)))
+    child.once('error', (error) => dead.abort(error))
+    daemons.push(child)
   }
   // For runs that end without a farewell.
   const hurry = (): void => {
@@ -106,12 +116,13 @@ export async function startCeph(signal: AbortSignal): Promise<RunningCeph> {
       'test',
       ...keys,
     )
-    await untilItAnswers(access.endpoint, daemons, signal)
+    await untilItAnswers(access.endpoint, signal)
     return { ...access, stop }
   } catch (error) {
+    const reason = signal.aborted ? signal.reason : error
     const last = await lastWords(home)
     await stop()
-    throw new Error(`the S3 server did not start: ${String(error)}${last}`)
+    throw new Error(`the S3 server did not start: ${String(reason)}${last}`)
   }
 }
 
@@ -194,13 +205,11 @@ rgw dns name = localhost
 `
 }
 
-async function untilItAnswers(endpoint: string, daemons: readonly ChildProcess[], signal: AbortSignal): Promise<void> {
-  for (const end = performance.now() + 60_000; performance.now() < end; await wait(100)) {
+async function untilItAnswers(endpoint: string, signal: AbortSignal): Promise<void> {
+  for (const end = performance.now() + PATIENCE; performance.now() < end; await wait(100)) {
     signal.throwIfAborted()
-    const dead = daemons.find((daemon) => daemon.exitCode !== null || daemon.signalCode !== null)
-    if (dead !== undefined) throw new Error(`${dead.spawnargs.join(' ')} ended`)
-    const answer = await fetch(endpoint).catch(() => null)
-    await answer?.arrayBuffer()
+    const answer = await fetch(endpoint, { signal }).catch(() => null)
+    await answer?.arrayBuffer().catch(() => {})
     if (answer?.ok) return
   }
   throw new Error('it does not answer')
@@ -239,16 +248,18 @@ async function end(daemon: ChildProcess): Promise<void> {
 }
 
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-  return ports
+  const held: { readonly port: number; readonly server: Server }[] = []
+  while (held.length < count) {
+    const port = randomInt(PORTS.from, PORTS.to)
+    const server = createServer()
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen(port, '127.0.0.1', () => resolve(true))
+    })
+    if (free) held.push({ port, server })
+  }
+  await Promise.all(held.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  return held.map(({ port }) => port)
 }
 
 async function lastWords(home: string): Promise<string> {

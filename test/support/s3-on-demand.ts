@@ -14,6 +14,8 @@ declare module 'vitest' {
 /** The server, or why there is none. */
 export type S3Answer = { readonly access: S3Access } | { readonly reason: string }
 
+const TRIES = 3
+
 let door: Server | null = null
 let starting: Promise<RunningCeph> | null = null
 const over = new AbortController()
@@ -40,11 +42,22 @@ export async function teardown(): Promise<void> {
   await running?.stop()
 }
 
+/** What kept it from starting once, a port that was taken or a machine short of everything, need not be there the next time. */
+async function startPatiently(): Promise<RunningCeph> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await startCeph(over.signal)
+    } catch (error) {
+      if (tries === TRIES || over.signal.aborted) throw error
+      console.warn(String(error))
+    }
+  }
+}
+
 async function answer(): Promise<S3Answer> {
   const reason = whyNoCeph()
   if (reason !== null) return { reason }
-  // A free port may be taken by another suite before the server gets to it.
-  starting ??= startCeph(over.signal).catch(() => startCeph(over.signal))
+  starting ??= startPatiently()
   const { endpoint, accessKeyId, secretAccessKey } = await starting
   return { access: { endpoint, accessKeyId, secretAccessKey } }
 }

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 
 export type Operation = 'put' | 'get' | 'head' | 'delete' | 'begin' | 'part' | 'complete' | 'abort' | 'bucket'
 
@@ -47,6 +48,7 @@ export async function startS3Stub(): Promise<S3Stub> {
   const uploads = new Map<string, Upload>()
   const asked: Operation[] = []
   const sockets = new Set<Socket>()
+  const left = new WeakSet<Socket>()
   let decide: (operation: Operation, name: string) => Fault | null = () => null
   let port = 0
 
@@ -55,7 +57,7 @@ export async function startS3Stub(): Promise<S3Stub> {
   })
   server.on('connection', (socket) => {
     sockets.add(socket)
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('end', () => left.add(socket)).on('close', () => left.add(socket) && sockets.delete(socket))
   })
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -66,6 +68,10 @@ export async function startS3Stub(): Promise<S3Stub> {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     asked.push(operation)
+    // Here server and client are one thread: what the client gave up before it is seen here must not be done after what it asked next.
+    await turn()
+    await turn()
+    if (left.has(request.socket)) return
     const fault =
       bucket === 'stub' ? decide(operation, name) : ({ how: 'answer', status: 404, code: 'NoSuchBucket' } as const)
     if (fault?.how === 'drop' || fault?.how === 'hang') {

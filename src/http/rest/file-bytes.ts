@@ -77,7 +77,15 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       tag: TAG,
       query: linkQuery,
       responses: {
-        200: { description: 'The whole file.', content: { '*/*': BINARY }, headers: { ETag: '"<sha256>"' } },
+        200: {
+          description: 'The whole file.',
+          content: { '*/*': BINARY },
+          headers: {
+            ETag: '`"<sha256>"`, or `"<sha256>-<coding>"` with a Content-Encoding.',
+            'Content-Encoding':
+              '`gzip` or `zstd`: the stored bytes of a compressed file, for clients that accept them so.',
+          },
+        },
         206: {
           description: 'The range asked for.',
           content: { '*/*': BINARY },
@@ -103,6 +111,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           method,
           token: input.query?.token ?? null,
           headers: {
+            'accept-encoding': exchange.header('accept-encoding'),
             range: exchange.header('range'),
             'if-range': exchange.header('if-range'),
             'if-match': exchange.header('if-match'),

@@ -12,6 +12,7 @@ import { findReferenceFaults } from './record-faults.ts'
 import { createRecordLists } from './record-lists.ts'
 import { recordTables } from './record-table.ts'
 import type { ThreadData } from './thread.ts'
+import { wrappedKeyReads } from './wrapped-keys.ts'
 
 export type ScannerVerbs = ReturnType<typeof scannerVerbs>
 
@@ -26,6 +27,7 @@ function scannerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     pageRecords: (query: RecordQuery, fields: readonly JsonField[]) => records.page(query, fields),
     countRecords: (query: RecordQuery) => records.count(query),
     findReferenceFaults: (limit: number) => findReferenceFaults(db, tables, limit),
+    ...wrappedKeyReads(db),
     drift: () => findDrift(db, false),
     /** One sentence for each fault of the file, its references and this connection's settings. */
     integrity: (): readonly string[] => {

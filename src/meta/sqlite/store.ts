@@ -15,6 +15,7 @@ import { recordTables } from './record-table.ts'
 import { createRecordStore } from './records.ts'
 import type { ScannerVerbs } from './scanner.ts'
 import { spareReads } from './spares.ts'
+import { spoolPartReads } from './spool-parts.ts'
 import type { Thread } from './thread.ts'
 import type { WriterVerbs } from './writer.ts'
 
@@ -30,6 +31,7 @@ export function createStore(
   const keys = keyReads(db)
   const parts = multipartReads(db)
   const spares = spareReads(db)
+  const spool = spoolPartReads(db)
   const lists = createLists(db)
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
@@ -106,7 +108,23 @@ export function createStore(
     async forgetSpare(backend, key) {
       await writer.call('forgetSpare', backend, key)
     },
+    async announcePart(uploadId, backend, key, start, holder) {
+      await writer.call('announcePart', uploadId, backend, key, start, holder)
+    },
+    async keepPart(uploadId, key, facts, holder) {
+      await writer.call('keepPart', uploadId, key, facts, holder)
+    },
+    cutParts: (uploadId, offset, holder) => writer.call('cutParts', uploadId, offset, holder),
+    async forgetPart(uploadId, key) {
+      await writer.call('forgetPart', uploadId, key)
+    },
+    spoolParts: (uploadId) => now(() => spool.spoolParts(uploadId)),
+    spooledUploads: (afterId, limit) => now(() => spool.spooledUploads(afterId, limit)),
+    spoolElsewhere: (backend) => now(() => spool.spoolElsewhere(backend)),
     settleEncryptionKey: (id, checkValue, time) => writer.call('settleEncryptionKey', id, checkValue, time),
+    keyUse: () => scanner.call('keyUse'),
+    filesNotUnder: (keyId, afterId, limit) => scanner.call('filesNotUnder', keyId, afterId, limit),
+    rewrapFiles: (files) => writer.call('rewrapFiles', files),
     async addKey(key) {
       await writer.call('addKey', key)
     },

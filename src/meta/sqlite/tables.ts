@@ -142,6 +142,21 @@ export const spares = sqliteTable(
   (t) => [primaryKey({ columns: [t.backend, t.key] }), index('_alyx_spares_due').on(t.due_at)],
 )
 
+/** Parts of unfinished uploads that are kept in a backend. `end` is null until a part is there; `sealed` holds, in base64, what deciphers it. */
+export const spoolParts = sqliteTable(
+  '_alyx_spool_parts',
+  {
+    upload_id: text('upload_id').notNull(),
+    backend: text('backend').notNull(),
+    key: text('key').notNull(),
+    start: integer('start').notNull(),
+    end: integer('end'),
+    stored_crc32: integer('stored_crc32'),
+    sealed: text('sealed'),
+  },
+  (t) => [primaryKey({ columns: [t.upload_id, t.key] })],
+)
+
 /** One counter row per scope, `bucket:{name}` or `owner:{id}`. */
 export const usage = sqliteTable('_alyx_usage', {
   scope: text('scope').primaryKey().notNull(),

@@ -20,7 +20,9 @@ import { recordVerbs } from './record-verbs.ts'
 import { createReferences } from './references.ts'
 import { openReserve } from './reserve.ts'
 import { spareVerbs } from './spares.ts'
+import { spoolPartVerbs } from './spool-parts.ts'
 import type { ThreadData } from './thread.ts'
+import { wrappedKeyVerbs } from './wrapped-keys.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
 
@@ -45,6 +47,8 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     ...encryptionKeyVerbs(db),
     ...multipartVerbs(db),
     ...spareVerbs(db),
+    ...spoolPartVerbs(db),
+    ...wrappedKeyVerbs(db),
     mendDrift: () => findDrift(db, true),
     mendReferences: () => mendReferences(db, tables),
     /** Resolves when a write could be done. */
