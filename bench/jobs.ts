@@ -3,7 +3,8 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export interface Job {
-  readonly kind: 'get' | 'put' | 'multipart' | 'tus'
+  /** `ask` is `get` by a client that hardly costs anything. */
+  readonly kind: 'get' | 'ask' | 'put' | 'multipart' | 'tus'
   readonly port: number
   /** `{i}` becomes a name that no other request has. */
   readonly path: string

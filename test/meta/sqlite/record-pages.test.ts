@@ -213,6 +213,20 @@ describe('pages of records', () => {
     ])
   })
 
+  it('a question that comes again is the same statements, and others for what else is shown, another order or another place', () => {
+    const query = ask({ collection: 'grid', sort: by('a,id') })
+    const first = pageStatements(query, grid)
+    expect(pageStatements({ ...query, limit: 7 }, grid)).toBe(first)
+    const others = [
+      pageStatements(query, grid, 'id'),
+      pageStatements({ ...query, sort: by('a,id', true) }, grid),
+      pageStatements({ ...query, after: [1, 'x'] }, grid),
+    ]
+    const texts = [first, ...others].map((statements) => statements.map(({ sql }) => sql).join('; '))
+    expect(new Set(texts).size).toBe(4)
+    expect(pageStatements(query, grid)).toEqual(first)
+  })
+
   it('records are found by their ids, and by the relations that point at one, through an index', () => {
     const posts = tables.get('posts')!
     expect(plan(manySql(posts))[0]).toBe('SEARCH posts USING INDEX sqlite_autoindex_posts_1 (id=?)')
