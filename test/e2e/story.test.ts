@@ -69,7 +69,7 @@ function download(
 
 describe('the main story', () => {
   it('an unmodified tus-js-client uploads 100 MB over a breaking connection and a server that is killed', {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     const cutAt = [11, 37].map((n) => n * MiB)
     const killAt = 58 * MiB

@@ -102,7 +102,7 @@ describe(`kill loop (ALYX_KILL_SEED=${SEED})`, () => {
   let failed = false
   it.for(Array.from({ length: ROUNDS }, (_, i) => i + 1))(
     'round %i: what was acknowledged survives',
-    { timeout: 40_000 },
+    { timeout: 240_000 },
     async (i, { skip }) => {
       if (failed) skip('an earlier round failed: the ledger is no longer settled')
       try {
