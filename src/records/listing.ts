@@ -47,7 +47,7 @@ export function createListing(desk: Desk): RecordService['list'] {
     if (json !== null) {
       const page = await records.page({ ...query, limit }, json)
       return {
-        docs: new JsonText(page.json),
+        docs: new JsonText(page.json, page.bytes),
         limit,
         offset: place.offset,
         nextCursor: page.last === null ? null : writeCursor(sort, page.last),
