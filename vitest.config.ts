@@ -1,4 +1,5 @@
 // How the suites run: real processes and disks, so few workers and generous limits.
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
 const [major, minor] = process.versions.node.split('.').map(Number) as [number, number]
@@ -9,8 +10,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/s3-on-demand.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
+    // Hundreds of processes run the sources: their types are stripped once, as bin/alyx.mjs has it.
+    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('.cache', import.meta.url)) },
     pool: 'forks',
     maxWorkers: 2,
   },

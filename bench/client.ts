@@ -1,6 +1,7 @@
 // The load: a process of its own that takes jobs over IPC and answers with what they took. Keep-alive node:http, nothing shared with a server.
 import { randomBytes } from 'node:crypto'
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http'
+import { ask } from './ask.ts'
 import type { Content, Job, JobResult } from './jobs.ts'
 import { logLines } from './text.ts'
 
@@ -184,7 +185,8 @@ async function run(job: Job): Promise<JobResult> {
 }
 
 process.on('message', (job: Job) => {
-  run(job).then(
+  const work = job.kind === 'ask' ? ask(job) : run(job)
+  work.then(
     (result) => process.send?.({ result }),
     (error: unknown) => process.send?.({ error: String(error) }),
   )

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 export type Content = 'noise' | 'text'
 
 export interface Job {
-  readonly kind: 'get' | 'put' | 'multipart' | 'tus'
+  /** `ask` is `get` by a client that hardly costs anything. */
+  readonly kind: 'get' | 'ask' | 'put' | 'multipart' | 'tus'
   readonly port: number
   /** `{i}` becomes a name that no other request has. */
   readonly path: string

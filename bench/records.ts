@@ -56,7 +56,7 @@ export function recordScenarios(seconds: number): readonly Scenario[] {
   const get = async (bench: Bench, path: string, tag: string): Promise<number> => {
     const done = await bench.client.run({
       ...bench.product(`/api/collections/posts${path}`),
-      kind: 'get',
+      kind: 'ask',
       tag,
       connections: 4,
       seconds,

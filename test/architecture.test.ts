@@ -44,7 +44,8 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   'prom-client': /^observe\//,
   citty: /^cli\//,
   'tus-js-client': /^(cli|client)\//,
-  'node:fs': /^(blobs|meta\/sqlite|cli|client\/node)\/|^(files\/spool-disk|config\/load|schema\/load|codegen\/write)\.ts$/,
+  'node:fs':
+    /^(blobs|meta\/sqlite|cli|client\/node)\/|^(files\/spool-disk|config\/load|schema\/load|codegen\/write)\.ts$/,
   'node:http': /^(http|cli|client)\/|^app\.ts$/,
   'node:https': /^(cli|client)\//,
   'node:child_process': /^(?!)/,

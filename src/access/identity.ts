@@ -4,9 +4,9 @@ import type { AuthConfig } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { type AppError, fail } from '../core/errors.ts'
 import { ANONYMOUS, type ApiKeyRow, type Caller } from '../core/model.ts'
+import { createRecent } from '../core/recent.ts'
 import { hashApiKey, isApiKey } from './api-keys.ts'
 import { callerOf } from './claims.ts'
-import { createRecent } from './recent.ts'
 import { createVerifier } from './signatures.ts'
 
 const MAX_TOKEN_BYTES = 8 * 1024

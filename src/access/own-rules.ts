@@ -1,7 +1,7 @@
 // The rules a file may carry itself (file_security): checked when they are set, compiled when they are asked.
 import { type AppError, fail, isFailure } from '../core/errors.ts'
 import { OPERATIONS, type Operation, type OwnRules } from '../core/model.ts'
-import { createRecent } from './recent.ts'
+import { createRecent } from '../core/recent.ts'
 import { type CompiledRule, compileRule, OWN_RULE } from './rules.ts'
 
 /** A file exists before it has rules, so there is none for its creation. */

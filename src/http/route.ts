@@ -21,16 +21,22 @@ export interface Answer {
 
 /** A JSON answer; private, so never cached. */
 export function json(status: number, value: unknown, headers?: Readonly<Record<string, string>>): Answer {
-  return jsonText(status, JSON.stringify(value), headers)
+  const body = JSON.stringify(value)
+  return jsonText(status, body, Buffer.byteLength(body), headers)
 }
 
-/** The same of what is JSON text already. */
-export function jsonText(status: number, body: string, headers?: Readonly<Record<string, string>>): Answer {
+/** The same of what is JSON text already, and has so many bytes in UTF-8. */
+export function jsonText(
+  status: number,
+  body: string,
+  bytes: number,
+  headers?: Readonly<Record<string, string>>,
+): Answer {
   return {
     status,
     headers: {
       'content-type': 'application/json',
-      'content-length': String(Buffer.byteLength(body)),
+      'content-length': String(bytes),
       'cache-control': 'no-store',
       ...headers,
     },

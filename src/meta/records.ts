@@ -54,8 +54,10 @@ export interface ShownFiles {
 }
 
 export interface RecordPage {
-  /** A JSON array with one object for each row. */
+  /** The inside of a JSON array: one object for each row. */
   readonly json: string
+  /** Of `json` in UTF-8. */
+  readonly bytes: number
   /** The sort values of the last row, where rows follow behind it; else null. */
   readonly last: RecordValues | null
 }

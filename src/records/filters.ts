@@ -10,7 +10,7 @@ import type { Form, FormField } from './form.ts'
 const MOST_FILTERS = 20
 const MOST_VALUES = 100
 /** Characters; matching takes time in proportion to the pattern and the text. */
-const LONGEST_PATTERN = 1000
+const LONGEST_PATTERN = 255
 
 /** Each `field:op:value` as a condition. Fails invalid_query. */
 export function parseFilters(form: Form, filters: readonly string[]): readonly Predicate[] {

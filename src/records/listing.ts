@@ -1,31 +1,38 @@
 // Lists: pages in a total order that hold only what the caller may read, and are never empty while more exist.
 import type { Call } from '../core/model.ts'
-import { every } from '../core/predicate.ts'
+import { every, type Predicate } from '../core/predicate.ts'
+import { createRecent } from '../core/recent.ts'
 import type { RecordQuery, RecordRow, SortKey } from '../meta/records.ts'
 import { jsonFields, parseExpand, showExpanded } from './expand.ts'
 import { invalidQuery, parseFilters, parseSearch } from './filters.ts'
 import { type Form, requireForm } from './form.ts'
 import { type Desk, mayRead } from './lookup.ts'
-import { JsonText, type RecordService } from './model.ts'
+import { JsonText, type RecordListInput, type RecordService } from './model.ts'
 import { type Place, parsePlace, parseSort, placeOf, writeCursor } from './paging.ts'
 
 const BATCH = 500
+/** Questions, and characters of each. */
+const MOST_KEPT = 200
+const LONGEST_KEPT = 2000
+
+interface Question {
+  readonly asked: Predicate
+  readonly sort: readonly SortKey[]
+}
 
 /** The verb `list`; see RecordService. */
 export function createListing(desk: Desk): RecordService['list'] {
   const { records } = desk.meta
+  // Programs ask the same few questions over and over.
+  const questions = createRecent<string, Question>(MOST_KEPT)
 
   return async (call, collection, input) => {
     const form = requireForm(desk.forms, collection)
     const filter = desk.records.listFilter(call, form.name)
     const { limit } = input
     const fields = parseExpand(form, input.expand)
-    const sort = parseSort(form, input.sort)
+    const { asked, sort } = questionOf(form, input)
     const place = await located(call, form, sort, parsePlace(form, sort, input))
-    const asked = every(
-      ...parseFilters(form, input.filters),
-      ...(input.search === null ? [] : [parseSearch(form, input.search)]),
-    )
     if (filter.kind === 'none')
       return { docs: [], limit, offset: place.offset, nextCursor: null, total: input.total ? 0 : null }
     const query: RecordQuery = {
@@ -40,7 +47,7 @@ export function createListing(desk: Desk): RecordService['list'] {
     if (json !== null) {
       const page = await records.page({ ...query, limit }, json)
       return {
-        docs: new JsonText(page.json),
+        docs: new JsonText(page.json, page.bytes),
         limit,
         offset: place.offset,
         nextCursor: page.last === null ? null : writeCursor(sort, page.last),
@@ -58,6 +65,17 @@ export function createListing(desk: Desk): RecordService['list'] {
       nextCursor: more ? writeCursor(sort, rows.at(-1)!.values) : null,
       total,
     }
+  }
+
+  /** What is asked for, and in which order. The same objects for the same texts, as long as they are remembered. */
+  function questionOf(form: Form, { filters, sort, search }: RecordListInput): Question {
+    const key = JSON.stringify([form.name, filters, sort, search])
+    const known = questions.get(key)
+    if (known !== undefined) return known
+    const searched = search === null ? [] : [parseSearch(form, search)]
+    const question = { asked: every(...parseFilters(form, filters), ...searched), sort: parseSort(form, sort) }
+    if (key.length <= LONGEST_KEPT) questions.set(key, question)
+    return question
   }
 
   /** The values of a place that was too long to carry: those that its record has by now. Fails invalid_query where it is gone, or not the

@@ -13,11 +13,13 @@ export class Expanded {
   }
 }
 
-/** Records that were never objects here: a JSON array of RecordViews. */
+/** Records that were never objects here: the inside of a JSON array of RecordViews, which has so many bytes in UTF-8. */
 export class JsonText {
   readonly text: string
-  constructor(text: string) {
+  readonly bytes: number
+  constructor(text: string, bytes: number) {
     this.text = text
+    this.bytes = bytes
   }
 }
 

@@ -169,13 +169,13 @@ const table: readonly Scenario[] = [
   {
     title: 'C55 a huge token is refused at once',
     run: async (w) => {
-      const began = performance.now()
+      const before = w.server.cpuSeconds()
       const answers = await all(w, [
         'x'.repeat(100_000),
         `${encode(HS256)}.${'e'.repeat(10_000)}.x`,
         forge(HS256, good({ junk: 'x'.repeat(8000) }), 'sha256', 'wrong secret that is long enough 123'),
       ])
-      expect(performance.now() - began).toBeLessThan(1000)
+      expect(w.server.cpuSeconds() - before).toBeLessThan(1)
       return answers
     },
     status: [401, 431],
@@ -288,7 +288,7 @@ describe('secrets', () => {
   ])('C60 the server does not start when the JWT secret is %s', async (_name, secret) => {
     const project = await createProject({ config: { auth: { jwt: { secret: secret ?? undefined } } } })
     try {
-      const result = await project.run(['serve'], 15_000)
+      const result = await project.run(['serve'])
       expect(result.code).not.toBe(0)
       expect(result.code).not.toBeNull()
       expect(result.stdout + result.stderr).toMatch(/auth\.jwt\.secret/)

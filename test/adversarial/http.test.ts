@@ -10,7 +10,7 @@ const HOST = 'Host: localhost\r\n'
 
 /** Sends a request whose head is given; expects an answer and a closed connection. */
 async function framed(world: World, bytes: string): Promise<Answer> {
-  const exchange = await rawExchange(world.port, bytes.replaceAll('{token}', world.a), { timeout: 4000 })
+  const exchange = await rawExchange(world.port, bytes.replaceAll('{token}', world.a))
   expect(exchange.closed, `the connection stayed open after ${JSON.stringify(bytes.slice(0, 80))}`).toBe(true)
   expect(exchange.text.match(/HTTP\/1\.1 2\d\d/g) ?? []).toEqual([])
   return parseRaw(exchange.text)
@@ -220,7 +220,7 @@ const table: readonly Scenario[] = [
       raw(
         w.port,
         `GET /api/files/priv/${w.fb.id} HTTP/1.1\r\n${HOST}Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer ${w.a}\r\n\r\n`,
-        { timeout: 1000 },
+        { once: true },
       ).then(parseRaw),
     status: [400, 403, 404, 405, 426],
     plain: true,
@@ -307,7 +307,6 @@ const table: readonly Scenario[] = [
   },
   {
     title: 'B38 1,000 HEAD requests leave no descriptor open',
-    timeout: 60_000,
     run: async (w) => {
       const stored = await w.store('pub', 'big.bin', seededBytes(1, 600_000))
       let last: Answer | null = null
@@ -328,7 +327,6 @@ const table: readonly Scenario[] = [
   },
   {
     title: 'B39 500 downloads broken off after the first byte leave no descriptor open',
-    timeout: 60_000,
     run: async (w) => {
       const stored = await w.store('pub', 'long.bin', seededBytes(2, 8_000_000))
       const broken = (): Promise<void> =>
@@ -493,10 +491,11 @@ const table: readonly Scenario[] = [
     title: 'B45 a thousand idle connections keep nobody else waiting',
     run: async (w) => {
       const sockets = Array.from({ length: 1000 }, () => connect(w.port, '127.0.0.1').on('error', () => {}))
-      await eventually('connections are open', () => sockets.every((socket) => !socket.connecting), 5000)
+      await eventually('connections are open', () => sockets.every((socket) => !socket.connecting))
       const began = performance.now()
       const answer = await w.get(`/api/files/priv/${w.fa.id}`)
-      expect(performance.now() - began).toBeLessThan(1500)
+      // Idle connections are dropped after 15 s at the earliest: an answer before that did not wait for them.
+      expect(performance.now() - began).toBeLessThan(10_000)
       for (const socket of sockets) socket.destroy()
       return answer
     },

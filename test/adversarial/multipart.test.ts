@@ -52,7 +52,8 @@ const refused = (
   run: async (w) => {
     const began = performance.now()
     const answers = await nothingNew(w, () => run(w))
-    expect(performance.now() - began).toBeLessThan(8000)
+    // The server waits for silent bodies for a minute: no refusal waits for that.
+    expect(performance.now() - began).toBeLessThan(30_000)
     return answers
   },
   status,
@@ -128,7 +129,6 @@ const table: readonly Scenario[] = [
   ),
   {
     title: 'G123 an epilogue of 100 MB is refused or read past, never kept',
-    timeout: 60_000,
     run: async (w) => {
       const made = form({ filename: 'epilogue', body: 'x' })
       const before = w.server.rss()
@@ -273,7 +273,6 @@ const table: readonly Scenario[] = [
   },
   {
     title: 'G127 500 uploads broken off in the middle leave nothing behind',
-    timeout: 90_000,
     run: async (w) =>
       nothingNew(w, async () => {
         for (let i = 0; i < 25; i++) await Promise.all(Array.from({ length: 20 }, (_, k) => broken(w, k % 4 === 0)))
@@ -291,7 +290,7 @@ const table: readonly Scenario[] = [
         `POST /api/files/none HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nContent-Type: ${frame.contentType}\r\nContent-Length: 50000000\r\n\r\n${frame.head.toString('latin1')}${'x'.repeat(262_144)}`,
       ]
       return nothingNew(w, async () =>
-        Promise.all(heads.map(async (head) => parseRaw(await raw(w.port, head, { timeout: 2500 })))),
+        Promise.all(heads.map(async (head) => parseRaw(await raw(w.port, head, { once: true })))),
       )
     },
     status: [401, 403],
@@ -303,7 +302,7 @@ const table: readonly Scenario[] = [
         await raw(
           w.port,
           `PUT /api/files/tiny?name=x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${w.a}\r\nContent-Length: 50000000\r\n\r\n`,
-          { timeout: 2500 },
+          { once: true },
         ),
       ),
     status: 413,

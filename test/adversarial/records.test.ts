@@ -3,6 +3,7 @@ import { expect } from 'vitest'
 import type { Answer } from '../support/http.ts'
 import { at, COLLECTIONS, create, listing, refusalOf } from '../support/records.ts'
 import { type Scenario, scenarios, type World } from '../support/scenario.ts'
+import { eventually } from '../support/server.ts'
 import { injections } from './records-injection.ts'
 
 const NOBODY = '01932f00-0000-7000-8000-00000000dead'
@@ -90,8 +91,9 @@ const files: readonly Scenario[] = [
     title: 'K152 a file that has expired is told like an unknown one',
     run: async (w) => {
       const expired = await w.put('pub', { name: 'k152-expired', expires_in: '1' }, 'x')
-      const { id } = expired.json<{ id: string }>()
-      await new Promise((resolve) => setTimeout(resolve, 1100))
+      expect(expired.status, expired.text).toBe(201)
+      const { id, expires_at } = expired.json<{ id: string; expires_at: string }>()
+      await eventually('the file has expired', () => Date.now() > Date.parse(expires_at))
       return [await post(w, { cover: id }), await post(w, { cover: NOBODY })]
     },
     status: 400,

@@ -224,9 +224,9 @@ const table: readonly Scenario[] = [
       const before = w.server.rss()
       const answers: Answer[] = []
       for (const body of bodies) {
-        const began = performance.now()
+        const began = w.server.cpuSeconds()
         answers.push(await lie(w, 'any', body, 'bin'))
-        expect(performance.now() - began).toBeLessThan(1500)
+        expect(w.server.cpuSeconds() - began).toBeLessThan(1.5)
       }
       expect(w.server.rss() - before).toBeLessThan(80_000_000)
       return answers
@@ -235,7 +235,6 @@ const table: readonly Scenario[] = [
   },
   {
     title: 'H139 random bytes behind known heads are classified without a fault',
-    timeout: 60_000,
     run: async (w) => {
       const dice = createChance(20_240_607)
       const answers: Answer[] = []

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatProblem } from '../../src/core/problem.ts'
 import { decodeUtf8, nodeAt, parseYaml, plainValue } from '../../src/core/yaml.ts'
+import { cpuMilliseconds } from '../support/cpu.ts'
 
 const problems = (text: string) => parseYaml(text, 'f.yaml').problems.map(formatProblem)
 
@@ -94,8 +95,8 @@ describe('a YAML file is refused, with its line and column,', () => {
 
 it('stays quick with many keys', () => {
   const text = Array.from({ length: 20_000 }, (_, i) => `key${i}: 1`).join('\n')
-  expect(parseYaml(text, 'f.yaml').problems).toEqual([])
-}, 5_000)
+  expect(cpuMilliseconds(() => expect(parseYaml(text, 'f.yaml').problems).toEqual([]))).toBeLessThan(5000)
+})
 
 it('shows control and bidi characters of a key as escapes', () => {
   expect(problems('"a\\e[31m\\u202e\\n": 1\n"a\\e[31m\\u202e\\n": 2\n')).toEqual([

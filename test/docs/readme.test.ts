@@ -68,6 +68,6 @@ describe('README.md', () => {
 
   it('shows a schema that passes the check', async () => {
     server.project.writeSchema(blocks('yaml')[0]!)
-    expect(await server.project.run(['check'])).toMatchObject({ code: 0, stdout: 'ok: 1 buckets, 0 collections\n' })
+    expect(await server.project.run(['check'])).toMatchObject({ code: 0, stdout: 'ok: 1 bucket, 0 collections\n' })
   })
 })

@@ -60,7 +60,7 @@ function expectSound(): void {
   expect(dangling).toEqual([])
 }
 
-describe('two processes', { timeout: LONG ? 600_000 : 60_000 }, () => {
+describe('two processes', { timeout: 600_000 }, () => {
   it('K160 change a cover x→y→x while both files and the post are deleted: nothing dangles', async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const [x, y] = [await store(), await store()]

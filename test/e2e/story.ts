@@ -107,7 +107,7 @@ export function mainStory(name: string, open: () => Promise<Stage>): void {
       request({ port: server.port, method, path, token, ...more })
 
     it('an unmodified tus-js-client uploads 100 MB over a breaking connection and a server that is killed', {
-      timeout: 180_000,
+      timeout: 600_000,
     }, async () => {
       const cutAt = [11, 37].map((n) => n * MiB)
       const killAt = 58 * MiB

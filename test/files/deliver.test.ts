@@ -1,6 +1,7 @@
 // The table of RFC 9110 §13 and §14: conditions × range × size.
 import { describe, expect, test } from 'vitest'
 import { type DeliveryQuestion, decideDelivery } from '../../src/files/deliver.ts'
+import { cpuMilliseconds } from '../support/cpu.ts'
 
 const ETAG = `"${'ab'.repeat(32)}"`
 const STALE = `"${'cd'.repeat(32)}"`
@@ -125,9 +126,10 @@ describe('several ranges are answered with the whole file', () => {
       `bytes=1-2${' '.repeat(8000)}x`,
       `bytes=${'-'.repeat(8000)}`,
     ]
-    const started = performance.now()
-    for (let round = 0; round < 20; round += 1) for (const range of hostile) expect(word({ range })).toBe('200')
-    expect((performance.now() - started) / (20 * hostile.length)).toBeLessThan(5)
+    const spent = cpuMilliseconds(() => {
+      for (let round = 0; round < 20; round += 1) for (const range of hostile) expect(word({ range })).toBe('200')
+    })
+    expect(spent / (20 * hostile.length)).toBeLessThan(5)
   })
 })
 
@@ -202,16 +204,17 @@ describe('If-None-Match tells a client that its copy is current', () => {
   })
 
   test('lists of 8 KB are read once', () => {
-    const started = performance.now()
-    for (const header of [
-      '"",'.repeat(2700),
-      '"'.repeat(8001),
-      ','.repeat(8000),
-      'W/'.repeat(4000),
-      `${'"a",'.repeat(2000)}${ETAG}`,
-    ])
-      decide({ 'if-none-match': header, 'if-match': '*' })
-    expect(performance.now() - started).toBeLessThan(25)
+    const spent = cpuMilliseconds(() => {
+      for (const header of [
+        '"",'.repeat(2700),
+        '"'.repeat(8001),
+        ','.repeat(8000),
+        'W/'.repeat(4000),
+        `${'"a",'.repeat(2000)}${ETAG}`,
+      ])
+        decide({ 'if-none-match': header, 'if-match': '*' })
+    })
+    expect(spent).toBeLessThan(50)
   })
 })
 

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Backend } from '../../src/blobs/backend.ts'
 import { fail } from '../../src/core/errors.ts'
+import { eventually } from '../support/server.ts'
 import { as, body, openWorkshop, type Workshop } from '../support/workshop.ts'
 
 let shop: Workshop
@@ -188,7 +189,7 @@ describe('an upload in parts', () => {
     const first = shop.sessions
       .append(ada, { bucket: 'docs', id, offset: 0, length: bytes.length, body: stuck })
       .catch((error) => error)
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await eventually('the first bytes are on the disk', async () => (await shop.spool.size(id)) === 40_000)
     shop.tick(1500)
     expect(await status(id)).toMatchObject({ offset: 40_000 })
     expect(await first).toMatchObject({ code: 'upload_locked' })

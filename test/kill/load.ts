@@ -46,7 +46,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
 
 /** A broken connection is excused only by the death of the process. */
 async function diedSoon({ dead }: LoadOptions): Promise<boolean> {
-  for (let i = 0; i < 100 && !dead(); i++) await pause(10)
+  for (let i = 0; i < 3000 && !dead(); i++) await pause(10)
   return dead()
 }
 

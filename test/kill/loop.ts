@@ -156,7 +156,7 @@ export function killLoop(options: LoopOptions): void {
     let failed = false
     it.for(Array.from({ length: rounds }, (_, i) => i + 1))(
       'round %i: what was acknowledged survives',
-      { timeout: 40_000 + 3 * options.patience },
+      { timeout: 240_000 + 3 * options.patience },
       async (i, { skip }) => {
         if (failed) skip('an earlier round failed: the ledger is no longer settled')
         try {

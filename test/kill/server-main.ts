@@ -44,6 +44,7 @@ if (positionals[0] === 'serve') {
   })
   const alyx = await createAlyx({ ...files, observer: executioner, leaseTime, s3Times, migrate: true })
   const server = await serveAlyx(alyx)
+  writeSync(2, `alyx serves ${server.url}\n`)
   process.on('SIGTERM', () => {
     void server
       .close()

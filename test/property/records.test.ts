@@ -144,7 +144,7 @@ async function checkReadable(rows: ReadonlyMap<string, Row>): Promise<void> {
 }
 
 describe(`records and files under ${CLIENTS} clients and two processes, seed ${SEED}`, () => {
-  it('fit together after every round', { timeout: LONG ? 1_200_000 : 120_000 }, async () => {
+  it('fit together after every round', { timeout: LONG ? 1_200_000 : 600_000 }, async () => {
     process.stdout.write(`property test of records: ALYX_TEST_SEED=${SEED}\n`)
     for (let round = 0; round < ROUNDS; round++) {
       await runRound(round)

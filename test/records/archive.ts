@@ -83,7 +83,7 @@ export async function openArchive(
       async list(...asked: Parameters<RecordService['list']>) {
         const page = await records.list(...asked)
         const { docs } = page
-        return { ...page, docs: docs instanceof JsonText ? (JSON.parse(docs.text) as RecordView[]) : docs }
+        return { ...page, docs: docs instanceof JsonText ? (JSON.parse(`[${docs.text}]`) as RecordView[]) : docs }
       },
     }
   }

@@ -15,7 +15,7 @@ export interface RequestOptions {
   readonly body?: Buffer | string | Readable | null
   /** Sent as JSON with its content type. */
   readonly json?: unknown
-  /** Milliseconds for the whole exchange; default 20,000. */
+  /** Milliseconds for the whole exchange; default 60,000. */
   readonly timeout?: number
 }
 
@@ -51,7 +51,7 @@ export function answerOf(status: number, headers: IncomingHttpHeaders, body: Buf
 
 /** One request on its own connection. An answer that arrives before the body was sent counts; a broken one rejects. */
 export function request(options: RequestOptions): Promise<Answer> {
-  const { port, method = 'GET', path, token, timeout = 20_000 } = options
+  const { port, method = 'GET', path, token, timeout = 60_000 } = options
   const body = options.json === undefined ? (options.body ?? null) : JSON.stringify(options.json)
   const headers: OutgoingHttpHeaders = { ...options.headers }
   if (token) headers.authorization = `Bearer ${token}`
@@ -98,8 +98,10 @@ function hasHeader(headers: OutgoingHttpHeaders, name: string): boolean {
 }
 
 export interface RawOptions {
-  /** Milliseconds after which what has arrived is returned; default 3,000. */
+  /** Milliseconds after which what has arrived is returned; default 30,000. */
   readonly timeout?: number
+  /** Ends with the first whole answer, where the server may keep the connection. */
+  readonly once?: boolean
   /** Half-close after writing. */
   readonly end?: boolean
 }
@@ -123,8 +125,11 @@ export function rawExchange(
       socket.destroy()
       resolve({ text: Buffer.concat(parts).toString('latin1'), closed })
     }
-    const timer = setTimeout(() => finish(false), options.timeout ?? 3000)
-    socket.on('data', (part) => parts.push(part))
+    const timer = setTimeout(() => finish(false), options.timeout ?? 30_000)
+    socket.on('data', (part) => {
+      parts.push(part)
+      if (options.once && isWhole(Buffer.concat(parts).toString('latin1'))) finish(false)
+    })
     socket.on('close', () => finish(true))
     socket.on('error', () => finish(true))
     socket.on('connect', () => {
@@ -133,6 +138,13 @@ export function rawExchange(
       else socket.write(data)
     })
   })
+}
+
+/** Whether the text holds a final answer and all of its body, whose length is declared. */
+function isWhole(text: string): boolean {
+  const { status, headers, body } = parseRaw(text)
+  const length = headers['content-length']
+  return status !== 0 && length !== undefined && body.length >= Number(length)
 }
 
 /** Splits the first answer of a raw exchange; interim 1xx answers are skipped but reported. */

@@ -45,7 +45,7 @@ export interface Project {
   readonly fileArguments: readonly string[]
   /** Before `serve`, the tables of a schema with collections are made. */
   spawn(args: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess
-  /** Runs a command to its end; after `timeout` ms (default 30,000) it is killed and `code` is null. */
+  /** Runs a command to its end; after `timeout` ms (default 120,000) it is killed and `code` is null. */
   run(args: readonly string[], timeout?: number): Promise<CommandResult>
   doctor(): Promise<DoctorReport>
   sweep(): Promise<CommandResult>
@@ -90,7 +90,7 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
     if (status !== 0) throw new Error(`migrate apply failed (exit ${status}):\n${stdout}\n${stderr}`)
     applied = schema
   }
-  const run = (args: readonly string[], timeout = 30_000): Promise<CommandResult> =>
+  const run = (args: readonly string[], timeout = 120_000): Promise<CommandResult> =>
     new Promise((resolve, reject) => {
       const child = start(SERVE_MAIN, [...args, ...fileArguments])
       let stdout = ''
@@ -148,10 +148,13 @@ function cleanEnvironment(): Record<string, string> {
   return kept
 }
 
+/** How many workers of one run choose ports that no other of them chooses. */
+const LANES = 8
+
 /** A port nobody listens on, and none that the system gives to outgoing connections: those would take it while a server restarts. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
-    const port = randomInt(15_000, 32_000)
+    const port = 15_000 + randomInt(17_000 / LANES) * LANES + (Number(process.env.VITEST_POOL_ID ?? 0) % LANES)
     const server = createServer()
     const isFree = await new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false))

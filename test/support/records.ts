@@ -1,9 +1,9 @@
 // The collections that the black-box suites of records start from, what they send, and a second process on the same project.
 import { expect } from 'vitest'
 import { BUCKETS } from './buckets.ts'
-import { type Answer, type RequestOptions, request } from './http.ts'
+import type { Answer, RequestOptions } from './http.ts'
 import { freePort } from './project.ts'
-import { pause, type TestServer } from './server.ts'
+import { isPortTaken, type TestServer, untilReady } from './server.ts'
 
 /** Fields of `wide` besides its id. */
 export const WIDTH = 150
@@ -119,20 +119,28 @@ export function refusalOf(answer: Answer): Record<string, unknown> {
 }
 
 /** Starts another process of the same project, on the same database and folder; resolves with its port once it is ready. */
-export async function startSecond(server: TestServer): Promise<{ port: number; stop(): Promise<void> }> {
+export async function startSecond(server: TestServer, tries = 3): Promise<{ port: number; stop(): Promise<void> }> {
   const port = await freePort()
   const child = server.project.spawn(['serve', ...server.project.fileArguments], { ALYX_SERVER_PORT: String(port) })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (part: Buffer) => (output += part.toString()))
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
-  for (let tries = 0; ; tries++) {
-    const ready = await request({ port, path: '/health/ready', timeout: 1000 }).catch(() => null)
-    if (ready?.status === 200) break
-    if (child.exitCode !== null || tries > 500) {
-      child.kill('SIGKILL')
-      throw new Error(`the second process did not come up:\n${output}`)
-    }
-    await pause(20)
+  let over = false
+  const ended = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      over = true
+      resolve()
+    })
+  })
+  try {
+    await untilReady(
+      port,
+      () => output,
+      () => over,
+    )
+  } catch (error) {
+    child.kill('SIGKILL')
+    if (tries > 0 && isPortTaken(error)) return startSecond(server, tries - 1)
+    throw error
   }
   return {
     port,

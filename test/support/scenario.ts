@@ -87,7 +87,7 @@ export function scenarios(name: string, table: readonly Scenario[], options: Sta
     })
     for (const scenario of table) {
       const title = scenario.skip ? `${scenario.title} (skipped: ${scenario.skip})` : scenario.title
-      it.skipIf(Boolean(scenario.skip))(title, { timeout: scenario.timeout ?? 30_000 }, async () => {
+      it.skipIf(Boolean(scenario.skip))(title, { timeout: scenario.timeout ?? 240_000 }, async () => {
         const result = await scenario.run(world)
         const answers = Array.isArray(result) ? (result as readonly Answer[]) : [result as Answer]
         for (const [index, answer] of answers.entries()) judge(scenario, answer, index, world)
@@ -99,6 +99,7 @@ export function scenarios(name: string, table: readonly Scenario[], options: Sta
       await eventually(
         'open claims are gone',
         () => world.server.query('select id from _alyx_uploads').length === 0,
+        5000,
       ).catch(() => {})
       const report = await world.server.doctor()
       expect(report.problems).toEqual([])
@@ -138,7 +139,7 @@ export function expectEnvelope(answer: Answer): void {
 /** Health is 200 and descriptors return to what they were. */
 export async function expectAlive(world: World, idle: number): Promise<void> {
   expect((await request({ port: world.port, path: '/health/live' })).status).toBe(200)
-  await eventually(`descriptors back to ${idle}, now ${world.server.fds()}`, () => world.server.fds() <= idle, 4000)
+  await eventually(`descriptors back to ${idle}, now ${world.server.fds()}`, () => world.server.fds() <= idle, 20_000)
 }
 
 /** Tokens for A, B and an admin, and one file of each kind. */

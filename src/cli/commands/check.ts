@@ -24,12 +24,19 @@ export const command = defineCommand({
     else {
       showWarnings(warnings)
       for (const problem of problems) print(formatProblem(problem))
-      if (ok) print(`ok: ${schema?.buckets.size ?? 0} buckets, ${schema?.collections.size ?? 0} collections`)
-      else note(`${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`)
+      if (ok)
+        print(
+          `ok: ${counted(schema?.buckets.size ?? 0, 'bucket')}, ${counted(schema?.collections.size ?? 0, 'collection')}`,
+        )
+      else note(counted(problems.length, 'problem'))
     }
     if (!ok) process.exitCode = EXIT.failed
   },
 })
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
 
 function inJson({ at, path, message }: Parameters<typeof formatProblem>[0]) {
   return { file: at.file, line: at.line, column: at.column, path, message }

@@ -104,7 +104,10 @@ function collectionRoutes(collection: Collection, records: RecordService): reado
         })
         const { docs, limit, offset, nextCursor, total } = page
         const rest = { limit, offset, next_cursor: nextCursor, ...(total === null ? {} : { total }) }
-        if (docs instanceof JsonText) return jsonText(200, `{"docs":${docs.text},${JSON.stringify(rest).slice(1)}`)
+        if (docs instanceof JsonText) {
+          const around = ['{"docs":[', `],${JSON.stringify(rest).slice(1)}`] as const
+          return jsonText(200, around.join(docs.text), around.join('').length + docs.bytes)
+        }
         return json(200, { docs: viewRecords(docs, expand), ...rest })
       },
     }),

@@ -1,5 +1,5 @@
 // How verbs travel between the main thread and a worker: many calls in one message, many answers in one message, as JSON text.
-// JSON rather than structured clone: it is faster for small rows, and a value it cannot carry fails its own call only.
+// JSON rather than structured clone: it is faster for small rows, and a value it cannot carry fails its own call only. Long texts are the exception.
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { encodeFault, type Fault } from './faults.ts'
 
@@ -7,6 +7,17 @@ import { encodeFault, type Fault } from './faults.ts'
 export type Call = readonly [number, string, readonly unknown[]]
 /** Number of the call, its value, or (value null) its fault. */
 export type Answer = readonly [number, unknown] | readonly [number, null, Fault]
+
+/** A value, of plain arrays and texts, that a verb gives to have it cloned: writing a long text into JSON would take longer than making it. */
+export class Cloned<T = unknown> {
+  readonly value: T
+  constructor(value: T) {
+    this.value = value
+  }
+}
+
+/** Answers as JSON text, and those that were cloned. */
+type Message = string | readonly [string, readonly Answer[]]
 
 /** Synchronous verbs by name. `never` because only the typed end of a thread calls them with arguments. */
 export type Verbs = Readonly<Record<string, (...args: never[]) => unknown>>
@@ -25,6 +36,24 @@ export const CLOSE = 'close'
 // Bounds how long the first call of a burst waits for the last.
 const MOST_AT_ONCE = 256
 
+/** The answers as they travel. */
+function packed(answers: readonly Answer[]): Message {
+  const cloned: Answer[] = []
+  const others = answers.filter((answer) => {
+    const [number, value] = answer
+    if (value instanceof Cloned) cloned.push([number, value.value])
+    return !(value instanceof Cloned)
+  })
+  const json = JSON.stringify(others)
+  return cloned.length === 0 ? json : [json, cloned]
+}
+
+/** The answers of a message. */
+export function unpacked(message: Message): readonly Answer[] {
+  if (typeof message === 'string') return JSON.parse(message) as Answer[]
+  return [...(JSON.parse(message[0]) as Answer[]), ...message[1]]
+}
+
 /** Serves a port: everything that has arrived is answered together. The desk opens with the first call and, if that fails, with the next. */
 export function serve(port: MessagePort, open: () => Desk): void {
   let desk: Desk | null = null
@@ -38,7 +67,7 @@ export function serve(port: MessagePort, open: () => Desk): void {
       const some = calls.slice(at, at + MOST_AT_ONCE)
       try {
         desk ??= open()
-        port.postMessage(JSON.stringify(desk.answer(some)))
+        port.postMessage(packed(desk.answer(some)))
         desk.afterwards()
       } catch (error) {
         port.postMessage(JSON.stringify(some.map(([number]) => [number, null, encodeFault(error)])))

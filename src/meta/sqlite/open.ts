@@ -1,4 +1,5 @@
-// Opens the metadata store on a SQLite file: reads on the calling thread, writes in a worker that commits in groups, long scans in another.
+// Opens the metadata store on a SQLite file: reads on the calling thread, writes in a worker that commits in groups, long scans in another, and in
+// a third the pages that a crowded calling thread has no time for.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../../core/clock.ts'
@@ -6,6 +7,7 @@ import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
 import type { MetaStore, Migration } from '../store.ts'
 import type { ConnectionSettings, Durability } from './connection.ts'
+import { createCrowd } from './crowd.ts'
 import { openPatiently, withConnection } from './database-file.ts'
 import { failure } from './faults.ts'
 import { listMigrations, migrate, pendingMigrations, shippedMigrations } from './migrate.ts'
@@ -26,6 +28,8 @@ export interface SqliteOptions {
   readonly observer: Observer
   /** The collections of the schema, whose tables are there. Default none. */
   readonly tables?: readonly TableSpec[]
+  /** Whether the event loop has too little time to read pages of records itself. Default: by how busy it is. */
+  readonly isCrowded?: () => boolean
 }
 
 type Place = Pick<SqliteOptions, 'file' | 'migrationsDir'>
@@ -49,11 +53,13 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   await applyMigrations(options)
   const writer = createThread<WriterVerbs>('writer', { settings, tables }, observer)
   const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer)
+  const reader = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer, 'reader')
+  const threads = { writer, scanner, reader, isCrowded: options.isCrowded ?? createCrowd() }
   writer.warm()
   const db = await openPatiently({ ...readOnly, busyTimeout: READER_PATIENCE })
   try {
     await writer.call('ping')
-    return createStore(db, writer, scanner, migrationsDir, tables)
+    return createStore(db, threads, migrationsDir, tables)
   } catch (error) {
     db.close()
     await writer.close()

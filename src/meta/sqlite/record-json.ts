@@ -10,11 +10,14 @@ import { quote } from './table-sql.ts'
 export interface JoinedRows {
   /** What of each row the statement takes that `around` is laid about. */
   readonly selection: string
-  /** The statement that gives how many rows that one has and their objects as one text, null for none. */
+  /** The statement that gives the FoundRows of that one. */
   around(rows: string): string
   /** Of the placeholders behind those of the rows. */
   readonly values: readonly Bound[]
 }
+
+/** What `around` gives: how many rows, their objects, and how many bytes those have in UTF-8; null and null for no rows. */
+export type FoundRows = readonly [count: number, text: string | null, bytes: number | null]
 
 /** Stands between the objects of a page and, because JSON escapes line breaks, nowhere inside them. */
 const BETWEEN = ',\n'
@@ -36,22 +39,25 @@ export function joinedRows(fields: readonly JsonField[], table: RecordTable): Jo
   return joined
 }
 
-/** A page of at most `limit` objects, of texts that hold `count` objects in all. Fails internal for a sort field that is not shown. */
-export function pageOf(
-  texts: readonly string[],
-  count: number,
-  { limit, sort }: Pick<RecordQuery, 'limit' | 'sort'>,
-): RecordPage {
-  const text = texts.length === 1 ? texts[0]! : texts.join(BETWEEN)
-  if (count <= limit) return { json: `[${text}]`, last: null }
-  const kept = text.slice(0, text.lastIndexOf(BETWEEN))
+/** A page of at most `limit` objects, of what was found for it. Fails internal for a sort field that is not shown. */
+export function pageOf(found: readonly FoundRows[], { limit, sort }: Pick<RecordQuery, 'limit' | 'sort'>): RecordPage {
+  const full = found.filter(([count]) => count > 0)
+  const text = full.length === 1 ? full[0]![1]! : full.map((rows) => rows[1]).join(BETWEEN)
+  const bytes = sum(full.map((rows) => rows[2]!)) + BETWEEN.length * Math.max(0, full.length - 1)
+  if (sum(full.map(([count]) => count)) <= limit) return { json: text, bytes, last: null }
+  const end = text.lastIndexOf(BETWEEN)
+  const kept = text.slice(0, end)
   const last = JSON.parse(kept.slice(kept.lastIndexOf('\n') + 1)) as Readonly<Record<string, Shown>>
   const values = sort.map(({ field }) => {
     const value = last[field]
     if (value === undefined) throw fail('internal', `a page that is sorted by ${field} does not show it`)
     return [field, storedValue(value)] as const
   })
-  return { json: `[${kept}]`, last: Object.fromEntries(values) }
+  return { json: kept, bytes: bytes - Buffer.byteLength(text.slice(end)), last: Object.fromEntries(values) }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
 
 /** The value of a field that has an order, or the file it names. */
@@ -84,7 +90,9 @@ function jsonObject(fields: readonly JsonField[], valueSqlOf: (field: JsonField)
 }
 
 function counted(object: string): string {
-  return `count(*), group_concat(${object}, '${BETWEEN}')`
+  // The database knows how long its texts are: counting the bytes of one takes as long as sending it.
+  const all = `group_concat(${object}, '${BETWEEN}')`
+  return `count(*), ${all}, octet_length(${all})`
 }
 
 function valueSql({ name, form }: JsonField, table: RecordTable, column: string): string {

@@ -1,15 +1,24 @@
 // Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
 import type { Database } from 'better-sqlite3'
 import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
-import { joinedRows, pageOf } from './record-json.ts'
+import { type FoundRows, joinedRows, pageOf } from './record-json.ts'
 import { countStatement, limitedSql, pageStatements } from './record-pages.ts'
 import { createStatements } from './record-statements.ts'
-import { type RecordTables, requireTable } from './record-table.ts'
+import { type Bound, type RecordTables, requireTable } from './record-table.ts'
 
 export interface RecordLists {
   list(query: RecordQuery): readonly RecordRow[]
   page(query: RecordQuery, fields: readonly JsonField[]): RecordPage
+  /** The statement of a page that takes one only, for another connection to run; null where it takes several. */
+  single(query: RecordQuery, fields: readonly JsonField[]): SingleRead | null
   count(query: RecordQuery): number
+}
+
+export interface SingleRead {
+  readonly sql: string
+  readonly values: readonly Bound[]
+  /** The page, of the statement's one row. */
+  page(found: FoundRows): RecordPage
 }
 
 /** Statements are prepared when their shape is first asked for. */
@@ -38,20 +47,31 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
       const { selection, around, values } = joinedRows(fields, table)
       const statements = pageStatements(query, table, selection)
       const collect = (): RecordPage => {
-        const texts: string[] = []
+        const parts: FoundRows[] = []
         let count = 0
         for (const step of statements) {
           // One more than is shown tells whether there are more.
           const wanted = query.limit + 1 - count
           if (wanted === 0) break
           const rows = statement(around(limitedSql(step, wanted)))
-          const [found, text] = rows.get(...step.values, query.offset, ...values) as [number, string | null]
-          if (text !== null) texts.push(text)
-          count += found
+          const found = rows.get(...step.values, query.offset, ...values) as unknown as FoundRows
+          parts.push(found)
+          count += found[0]
         }
-        return pageOf(texts, count, query)
+        return pageOf(parts, query)
       }
       return statements.length > 1 ? together(collect) : collect()
+    },
+    single(query, fields) {
+      const table = requireTable(tables, query.collection)
+      const { selection, around, values } = joinedRows(fields, table)
+      const [step, ...more] = pageStatements(query, table, selection)
+      if (step === undefined || more.length > 0) return null
+      return {
+        sql: around(limitedSql(step, query.limit + 1)),
+        values: [...step.values, query.offset, ...values],
+        page: (found) => pageOf([found], query),
+      }
     },
     count(query) {
       const { sql, values } = countStatement(query, requireTable(tables, query.collection))

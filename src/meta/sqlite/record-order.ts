@@ -24,14 +24,36 @@ export interface Walk {
 /** So many rows may be skipped on the event loop. */
 const LONGEST_SKIP = 1000
 
+/** Everything about a query but the place where its page starts. */
+export interface Order {
+  readonly terms: Terms
+  /** The sort keys that still decide. */
+  readonly keys: readonly SortKey[]
+  /** Of a page that starts at a row: which rows come first there. */
+  readonly walk: Walk
+}
+
+const orders = new WeakMap<Predicate, Order & Pick<RecordQuery, 'sort'> & { readonly table: RecordTable }>()
+
+/** The same object for the same condition and sort, the objects: callers keep those of queries that come again and again. Fails internal when
+ *  the order is not total and for a field that the collection does not have. */
+export function orderOf({ where, sort }: Pick<RecordQuery, 'where' | 'sort'>, table: RecordTable): Order {
+  const known = orders.get(where)
+  if (known?.table === table && known.sort === sort) return known
+  const terms = termsOf(where, table)
+  const keys = sortOf(sort, table, terms)
+  const order = { terms, keys, walk: walkOf(terms, keys, table), sort, table }
+  orders.set(where, order)
+  return order
+}
+
 /** Whether the page costs about as much as its rows, however many the collection has. */
 export function isIndexed(query: RecordQuery, table: RecordTable): boolean {
-  const terms = termsOf(query.where, table)
-  return query.offset <= LONGEST_SKIP && walkOf(terms, sortOf(query, table, terms), table).whole
+  return query.offset <= LONGEST_SKIP && orderOf(query, table).walk.whole
 }
 
 /** Takes the condition apart. */
-export function termsOf(where: Predicate, table: RecordTable): Terms {
+function termsOf(where: Predicate, table: RecordTable): Terms {
   const all = flattened(where)
   const fixed = new Map<string, StoredValue>()
   const ranges: Compare[] = []
@@ -45,16 +67,16 @@ export function termsOf(where: Predicate, table: RecordTable): Terms {
   return { fixed, ranges, others, all }
 }
 
-/** The sort keys that still decide: each field once, without those that the condition fixes. Fails internal when the order is not total. */
-export function sortOf(query: RecordQuery, table: RecordTable, terms: Terms): readonly SortKey[] {
-  for (const { field } of query.sort) requireColumn(table, field)
-  if (query.sort.at(-1)?.field !== table.spec.primary) throw fail('internal', 'the order of records is not total')
+/** Each field once, without those that the condition fixes. */
+function sortOf(sort: RecordQuery['sort'], table: RecordTable, terms: Terms): readonly SortKey[] {
+  for (const { field } of sort) requireColumn(table, field)
+  if (sort.at(-1)?.field !== table.spec.primary) throw fail('internal', 'the order of records is not total')
   const seen = new Set<string>(terms.fixed.keys())
-  return query.sort.filter(({ field }) => !seen.has(field) && seen.add(field))
+  return sort.filter(({ field }) => !seen.has(field) && seen.add(field))
 }
 
 /** What the best of the indexes does for the query. */
-export function walkOf({ fixed, ranges, others }: Terms, keys: readonly SortKey[], table: RecordTable): Walk {
+function walkOf({ fixed, ranges, others }: Terms, keys: readonly SortKey[], table: RecordTable): Walk {
   if (isOneRow(fixed, table)) return { sorted: true, whole: true }
   if (keys.some(({ descending }) => descending !== keys[0]?.descending)) return { sorted: false, whole: false }
   let sorted = false

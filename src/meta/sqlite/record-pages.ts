@@ -3,7 +3,7 @@ import { fail } from '../../core/errors.ts'
 import type { StoredValue } from '../../core/predicate.ts'
 import type { RecordQuery, SortKey } from '../records.ts'
 import { type Compare, EQUAL_VALUE, joined, predicateSql } from './predicate-sql.ts'
-import { sortOf, type Terms, termsOf, walkOf } from './record-order.ts'
+import { type Order, orderOf, type Terms } from './record-order.ts'
 import { type Bound, bound, fits, type RecordTable, requireColumn } from './record-table.ts'
 import { quote } from './table-sql.ts'
 
@@ -28,11 +28,29 @@ export function pageStatements(
   table: RecordTable,
   selection: string = table.selection,
 ): readonly PageStatement[] {
-  const terms = termsOf(query.where, table)
-  const keys = sortOf(query, table, terms)
+  const order = orderOf(query, table)
+  if (query.after !== null) {
+    const marks = marksOf(query, query.after, order.keys, table)
+    return statementsOf(order, marks, behind(marks, order, query, table), table, selection)
+  }
+  const known = firsts.get(order)
+  if (known?.selection === selection) return known.statements
+  const statements = statementsOf(order, null, [null], table, selection)
+  firsts.set(order, { selection, statements })
+  return statements
+}
+
+/** The statements of first pages. */
+const firsts = new WeakMap<Order, { readonly selection: string; readonly statements: readonly PageStatement[] }>()
+
+function statementsOf(
+  { terms, keys }: Order,
+  marks: readonly Mark[] | null,
+  segments: readonly (Term | null)[],
+  table: RecordTable,
+  selection: string,
+): readonly PageStatement[] {
   const order = keys.map(({ field, descending }) => `${quote(field)}${descending ? ' DESC' : ''}`).join(', ')
-  const marks = query.after === null ? null : marksOf(query, query.after, keys, table)
-  const segments = marks === null ? [null] : behind(marks, terms, query, table)
   return segments.map((segment) => {
     const values: Bound[] = []
     const conditions = terms.all.map((part) => {
@@ -74,7 +92,12 @@ function marksOf(
 }
 
 /** Conditions on the rows behind the marks, in the order of the rows. */
-function behind(marks: readonly Mark[], terms: Terms, query: RecordQuery, table: RecordTable): readonly Term[] {
+function behind(
+  marks: readonly Mark[],
+  { terms, walk }: Order,
+  query: RecordQuery,
+  table: RecordTable,
+): readonly Term[] {
   const { descending } = marks[0] ?? { descending: false }
   const isPlain = marks.every((mark) => mark.descending === descending && mark.value !== null)
   // Descending, a row without a value is behind every other, and a row value does not say so.
@@ -87,7 +110,7 @@ function behind(marks: readonly Mark[], terms: Terms, query: RecordQuery, table:
       },
     ]
   const segments = marks.flatMap((_, at) => behindAt(marks, at, terms, table)).reverse()
-  if (query.offset === 0 && walkOf(terms, marks, table).sorted) return segments
+  if (query.offset === 0 && walk.sorted) return segments
   if (segments.length === 0) return []
   return [
     (values) => {

@@ -12,12 +12,20 @@ import type { WriterVerbs } from './writer.ts'
 /** Runs a read of the main thread's connection; what SQLite fails with becomes a failure of ours. */
 export type ReadNow = <T>(read: () => T) => Promise<T>
 
-/** Records on the reading connection and both threads, which stay the caller's to close. */
+export interface RecordThreads {
+  readonly writer: Thread<WriterVerbs>
+  /** For reads that take long. */
+  readonly scanner: Thread<ScannerVerbs>
+  /** For pages that are found at once, while the event loop is crowded. */
+  readonly reader: Thread<ScannerVerbs>
+  readonly isCrowded: () => boolean
+}
+
+/** Records on the reading connection and the threads, which stay the caller's to close. */
 export function createRecordStore(
   db: Database,
   tables: RecordTables,
-  writer: Thread<WriterVerbs>,
-  scanner: Thread<ScannerVerbs>,
+  { writer, scanner, reader, isCrowded }: RecordThreads,
   now: ReadNow,
 ): RecordStore {
   const reads = recordReads(db, tables)
@@ -27,8 +35,12 @@ export function createRecordStore(
     get: (collection, id) => now(() => reads.get(collection, id)),
     many: (collection, ids) => now(() => reads.many(collection, ids)),
     list: async (query) => (isShort(query) ? now(() => lists.list(query)) : scanner.call('listRecords', query)),
-    page: async (query, fields) =>
-      isShort(query) ? now(() => lists.page(query, fields)) : scanner.call('pageRecords', query, fields),
+    async page(query, fields) {
+      if (!isShort(query)) return scanner.call('pageRecords', query, fields)
+      const single = isCrowded() ? lists.single(query, fields) : null
+      if (single === null) return now(() => lists.page(query, fields))
+      return single.page(await reader.call('joined', single.sql, single.values))
+    },
     count: (query) => scanner.call('countRecords', query),
     insert: (collection, values, time) => writer.call('insertRecord', collection, values, time),
     update: (collection, id, ifVersion, changes, time) =>

@@ -1,16 +1,19 @@
-// The scanner thread: reads that may have to look at every row, kept away from the event loop. Started when first asked for.
+// The scanner thread: reads that may have to look at every row, kept away from the event loop. Started when first asked for. The reader
+// thread is another of its kind, for pages that are found at once when the event loop has no time even for these.
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'better-sqlite3'
 import type { JsonField, RecordQuery } from '../records.ts'
 import type { FileQuery } from '../store.ts'
-import { type Desk, perform, serve } from './calls.ts'
+import { Cloned, type Desk, perform, serve } from './calls.ts'
 import { connect, readBack, settingFaults } from './connection.ts'
 import { findDrift } from './counters.ts'
 import { encodeFault } from './faults.ts'
 import { createLists } from './lists.ts'
 import { findReferenceFaults } from './record-faults.ts'
+import type { FoundRows } from './record-json.ts'
 import { createRecordLists } from './record-lists.ts'
-import { recordTables } from './record-table.ts'
+import { createStatements } from './record-statements.ts'
+import { type Bound, recordTables } from './record-table.ts'
 import type { ThreadData } from './thread.ts'
 import { wrappedKeyReads } from './wrapped-keys.ts'
 
@@ -20,11 +23,15 @@ function scannerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
   const lists = createLists(db)
   const tables = recordTables(specs)
   const records = createRecordLists(db, tables)
+  const statement = createStatements(db)
   return {
     list: (query: FileQuery) => lists.list(query),
     count: (query: FileQuery) => lists.count(query),
     listRecords: (query: RecordQuery) => records.list(query),
     pageRecords: (query: RecordQuery, fields: readonly JsonField[]) => records.page(query, fields),
+    /** The one row of a statement that JoinedRows.around made. */
+    joined: (sql: string, values: readonly Bound[]) =>
+      new Cloned(statement(sql).get(...values) as unknown as FoundRows),
     countRecords: (query: RecordQuery) => records.count(query),
     findReferenceFaults: (limit: number) => findReferenceFaults(db, tables, limit),
     ...wrappedKeyReads(db),

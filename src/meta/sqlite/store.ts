@@ -12,21 +12,18 @@ import { listMigrations } from './migrate.ts'
 import { multipartReads } from './multiparts.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
-import { createRecordStore } from './records.ts'
-import type { ScannerVerbs } from './scanner.ts'
+import { createRecordStore, type RecordThreads } from './records.ts'
 import { spareReads } from './spares.ts'
 import { spoolPartReads } from './spool-parts.ts'
-import type { Thread } from './thread.ts'
-import type { WriterVerbs } from './writer.ts'
 
-/** Takes over the reading connection and both threads: closing the store closes them. Reads see every verb that has resolved. */
+/** Takes over the reading connection and the threads: closing the store closes them. Reads see every verb that has resolved. */
 export function createStore(
   db: Database,
-  writer: Thread<WriterVerbs>,
-  scanner: Thread<ScannerVerbs>,
+  threads: RecordThreads,
   migrationsDir: string,
   tables: readonly TableSpec[],
 ): MetaStore {
+  const { writer, scanner, reader } = threads
   const reads = createReads(db)
   const keys = keyReads(db)
   const parts = multipartReads(db)
@@ -43,7 +40,7 @@ export function createStore(
     }
   }
   return {
-    records: createRecordStore(db, recordTables(tables), writer, scanner, now),
+    records: createRecordStore(db, recordTables(tables), threads, now),
     async claim(draft, ceilings, reservation) {
       return claimedRow(draft, await writer.call('claim', draft, ceilings, reservation))
     },
@@ -149,7 +146,7 @@ export function createStore(
       }
     },
     async close() {
-      await Promise.all([writer.close(), scanner.close()])
+      await Promise.all([writer.close(), scanner.close(), reader.close()])
       db.close()
     },
   }

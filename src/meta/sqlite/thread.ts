@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { fail } from '../../core/errors.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
-import { type Answer, CLOSE, type Verbs } from './calls.ts'
+import { CLOSE, type Cloned, unpacked, type Verbs } from './calls.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { decodeFault, failure, isTrouble } from './faults.ts'
 
@@ -14,9 +14,12 @@ export interface ThreadData {
   readonly tables: readonly TableSpec[]
 }
 
+/** What a call gives for what its verb returns. */
+type Answered<T> = T extends Cloned<infer Value> ? Value : T
+
 export interface Thread<V extends Verbs> {
   /** Runs a verb in the worker. Fails with what the verb fails with, or storage_unavailable when the worker died. */
-  call<K extends keyof V & string>(verb: K, ...args: Parameters<V[K]>): Promise<ReturnType<V[K]>>
+  call<K extends keyof V & string>(verb: K, ...args: Parameters<V[K]>): Promise<Answered<ReturnType<V[K]>>>
   /** Starts the worker before it is needed. */
   warm(): void
   /** Finishes what was called, then ends the worker. Later calls fail with storage_unavailable. */
@@ -28,11 +31,12 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-/** A thread running `writer` or `scanner` of this directory, in the form this file itself has (source or built). */
+/** A thread running `writer` or `scanner` of this directory, in the form this file itself has (source or built). `role` is what it is called. */
 export function createThread<V extends Verbs>(
   entry: 'writer' | 'scanner',
   data: ThreadData,
   observer: Observer,
+  role: string = entry,
 ): Thread<V> {
   const script = new URL(`./${entry}${/\.ts(\?|$)/.test(import.meta.url) ? '.ts' : '.js'}`, import.meta.url)
   const pending = new Map<number, Pending>()
@@ -44,7 +48,7 @@ export function createThread<V extends Verbs>(
 
   const start = (): Worker => {
     // Flags of the main program, such as --input-type, would be refused or mean something else in there.
-    const started = new Worker(script, { workerData: data, name: `alyx-${entry}`, execArgv: [] })
+    const started = new Worker(script, { workerData: data, name: `alyx-${role}`, execArgv: [] })
     let cause: unknown
     // Only a call that waits keeps the process alive.
     started.unref()
@@ -55,14 +59,14 @@ export function createThread<V extends Verbs>(
     started.on('exit', (code) => {
       worker = null
       if (pending.size > 0 || cause !== undefined)
-        lose(cause ?? { message: `the ${entry} thread ended with code ${code}` })
+        lose(cause ?? { message: `the ${role} thread ended with code ${code}` })
     })
     return started
   }
 
-  const receive = (message: string): void => {
+  const receive = (message: Parameters<typeof unpacked>[0]): void => {
     let trouble: unknown
-    for (const [number, value, fault] of JSON.parse(message) as Answer[]) {
+    for (const [number, value, fault] of unpacked(message)) {
       const waiting = pending.get(number)
       pending.delete(number)
       if (!fault) waiting?.resolve(value)
@@ -125,7 +129,7 @@ export function createThread<V extends Verbs>(
     async call(verb, ...args) {
       if (closing) throw fail('storage_unavailable', 'the metadata store is closed')
       try {
-        return (await send(verb, args)) as ReturnType<V[typeof verb]>
+        return (await send(verb, args)) as Answered<ReturnType<V[typeof verb]>>
       } catch (error) {
         throw failure(error)
       }

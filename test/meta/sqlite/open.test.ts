@@ -151,7 +151,7 @@ describe('opening a SQLite store', () => {
       await store.lease('sweep', 'p1', 'b', 'a')
       ${end}`
     const run = promisify(execFile)
-    await run(process.execPath, ['--input-type=module', '-e', program, file], { timeout: 20_000 })
+    await run(process.execPath, ['--input-type=module', '-e', program, file], { timeout: 120_000 })
     store = await openSqlite({ file, durability: 'full', observer: silent })
     expect(await store.lease('sweep', 'p2', 'b', 'a')).toBe(false)
   })

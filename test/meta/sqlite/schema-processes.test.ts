@@ -107,7 +107,7 @@ describe('a process that is killed', () => {
       ),
     ).toEqual([{ n: ROWS, titles: ROWS, tokens: ROWS, c: 'x' }])
     expect(shop.column('PRAGMA integrity_check')).toEqual(['ok'])
-  }, 120_000)
+  })
 })
 
 describe('a store that is open', () => {

@@ -1,6 +1,6 @@
 // The bounded memory: never more than its capacity, and the oldest use goes first.
 import { describe, expect, it } from 'vitest'
-import { createRecent } from '../../src/access/recent.ts'
+import { createRecent } from '../../src/core/recent.ts'
 
 describe('a bounded memory', () => {
   it('lets the least recently used entry go', () => {
