@@ -38,12 +38,24 @@ interface Place {
   readonly methodOverride: boolean
 }
 
-/** Makes `app` answer these routes, 405 for other methods on their paths and 404 for everything else. */
+type Params = Readonly<Record<string, string>>
+
+/** Makes `app` answer these routes, 405 for other methods on their paths and 404 for everything else. Routes that only say what does not
+ *  exist are asked last, so that nobody else has to be matched against them. */
 export function registerRoutes(app: Hono, routes: readonly Route[], deps: DispatchDeps): void {
-  for (const place of placesOf(routes)) {
-    app.all(place.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => run(deps, place, c))
+  for (const place of placesOf(routes.filter(({ absent }) => absent !== true))) {
+    app.all(place.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => run(deps, place, c, c.req.param() as Params))
   }
-  app.notFound((c) => run(deps, null, c))
+  const absent = placesOf(routes.filter((route) => route.absent === true)).map((place) => {
+    return { place, pattern: new RegExp(`^${place.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`) }
+  })
+  app.notFound((c) => {
+    for (const { place, pattern } of absent) {
+      const match = pattern.exec(c.req.path)
+      if (match !== null) return run(deps, place, c, { ...match.groups })
+    }
+    return run(deps, null, c, {})
+  })
 }
 
 /** Fixed segments before parameters, so that `/sign` is never taken for an id. */
@@ -65,9 +77,9 @@ function placesOf(routes: readonly Route[]): Place[] {
   })
 }
 
-async function run(deps: DispatchDeps, place: Place | null, c: Context): Promise<Response> {
+async function run(deps: DispatchDeps, place: Place | null, c: Context, params: Params): Promise<Response> {
   const { observer } = deps
-  const exchange = open(deps, place, c)
+  const exchange = open(deps, c, params)
   let route: Route | null = null
   let answer: Answer
   let counted = false
@@ -97,7 +109,7 @@ async function run(deps: DispatchDeps, place: Place | null, c: Context): Promise
   return finish(deps, exchange, answer, route, place)
 }
 
-function open(deps: DispatchDeps, place: Place | null, c: Context): Exchange {
+function open(deps: DispatchDeps, c: Context, params: Params): Exchange {
   const env = c.env as { incoming?: IncomingMessage; outgoing?: ServerResponse } | undefined
   const incoming = env?.incoming ?? null
   const web = c.req.raw
@@ -107,7 +119,7 @@ function open(deps: DispatchDeps, place: Place | null, c: Context): Exchange {
     method: web.method,
     path: c.req.path,
     search: query === -1 ? '' : web.url.slice(query + 1),
-    params: place === null ? {} : (c.req.param() as Record<string, string>),
+    params,
     startedAt: deps.clock.now(),
     ip: deps.address(incoming),
     web,

@@ -1,6 +1,7 @@
 // Query strings, strictly: every key once unless it may repeat, every escape valid, every value as the schema wants it.
 import type * as z from 'zod'
 import { fail } from '../core/errors.ts'
+import { createRecent, type Recent } from '../core/recent.ts'
 
 /** How often a key may be given that may be repeated. */
 const MAX_REPEATS = 50
@@ -25,8 +26,24 @@ function readQuery(search: string, repeats: readonly string[]): ReadonlyMap<stri
   return values
 }
 
-/** The query of a route; the keys of `repeats` arrive as lists. Fails invalid_query naming the first parameter at fault. */
-export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats: readonly string[] = []): Q {
+/** The latest queries of a schema, of so many and so long ones: programs ask the same few over and over. */
+const MOST_KEPT = 100
+const LONGEST_KEPT = 500
+const kept = new WeakMap<z.ZodType, Recent<string, unknown>>()
+
+/** The query of a route, not to be changed; the keys of `repeats` arrive as lists. Fails invalid_query naming the first parameter at fault. */
+export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats?: readonly string[]): Q {
+  if (schema === undefined || search.length > LONGEST_KEPT) return parsedQuery(schema, search, repeats)
+  const recent = kept.get(schema) ?? createRecent<string, unknown>(MOST_KEPT)
+  kept.set(schema, recent)
+  const known = recent.get(search) as Q | undefined
+  if (known !== undefined) return known
+  const query = parsedQuery(schema, search, repeats)
+  recent.set(search, query)
+  return query
+}
+
+function parsedQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats: readonly string[] = []): Q {
   const values = readQuery(search, repeats)
   if (schema === undefined) {
     const [name] = values.keys()

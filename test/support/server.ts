@@ -1,6 +1,6 @@
 // A real Alyx in its own process, from the sources, in its own directory.
 import type { ChildProcess } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { SignJWT } from 'jose'
 import { SECRET } from './buckets.ts'
 import { request } from './http.ts'
@@ -43,7 +43,7 @@ export interface TestServer {
   stop(): Promise<Exit>
   doctor(): Promise<DoctorReport>
   sweep(): Promise<CommandResult>
-  /** Open descriptors of the process. */
+  /** Open sockets and files of the process, without those of the database: its threads come as they are needed, and stay. */
   fds(): number
   /** Bytes resident. */
   rss(): number
@@ -130,7 +130,7 @@ export async function startServer(options: StartOptions = {}, tries = 3): Promis
     },
     doctor: project.doctor,
     sweep: project.sweep,
-    fds: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    fds: () => descriptorsOf(child.pid ?? 0),
     rss: () => residentBytes(child.pid ?? 0),
     cpuSeconds: () => {
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
@@ -145,6 +145,19 @@ export async function signToken(sub: string, claims: Readonly<Record<string, unk
   const now = Math.floor(Date.now() / 1000)
   const payload = JSON.parse(JSON.stringify({ sub, iat: now, exp: now + 3600, ...claims })) as Record<string, unknown>
   return new SignJWT(payload).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(SECRET))
+}
+
+/** Descriptors that stand for a connection or a file of a client. */
+function descriptorsOf(pid: number): number {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory).filter((name) => {
+    try {
+      return !/^(anon_inode|pipe):|\/alyx\.db(-\w+)?$/.test(readlinkSync(`${directory}/${name}`))
+    } catch {
+      // Closed meanwhile.
+      return false
+    }
+  }).length
 }
 
 /** Resident set size from /proc, in bytes. */

@@ -1,8 +1,8 @@
 // Lists of records on a connection: pages and counts, on the event loop where an index answers, else on the scanner thread.
 import type { Database } from 'better-sqlite3'
 import type { JsonField, RecordPage, RecordQuery, RecordRow } from '../records.ts'
-import { type FoundRows, joinedRows, pageOf } from './record-json.ts'
-import { countStatement, limitedSql, pageStatements } from './record-pages.ts'
+import { type FoundRows, type JoinedRows, joinedRows, pageOf } from './record-json.ts'
+import { countStatement, limitedSql, type PageStatement, pageStatements } from './record-pages.ts'
 import { createStatements } from './record-statements.ts'
 import { type Bound, type RecordTables, requireTable } from './record-table.ts'
 
@@ -44,8 +44,8 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
     },
     page(query, fields) {
       const table = requireTable(tables, query.collection)
-      const { selection, around, values } = joinedRows(fields, table)
-      const statements = pageStatements(query, table, selection)
+      const joined = joinedRows(fields, table)
+      const statements = pageStatements(query, table, joined.selection)
       const collect = (): RecordPage => {
         const parts: FoundRows[] = []
         let count = 0
@@ -53,8 +53,8 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
           // One more than is shown tells whether there are more.
           const wanted = query.limit + 1 - count
           if (wanted === 0) break
-          const rows = statement(around(limitedSql(step, wanted)))
-          const found = rows.get(...step.values, query.offset, ...values) as unknown as FoundRows
+          const rows = statement(joinedSql(joined, step, wanted))
+          const found = rows.get(...step.values, query.offset, ...joined.values) as unknown as FoundRows
           parts.push(found)
           count += found[0]
         }
@@ -64,12 +64,12 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
     },
     single(query, fields) {
       const table = requireTable(tables, query.collection)
-      const { selection, around, values } = joinedRows(fields, table)
-      const [step, ...more] = pageStatements(query, table, selection)
+      const joined = joinedRows(fields, table)
+      const [step, ...more] = pageStatements(query, table, joined.selection)
       if (step === undefined || more.length > 0) return null
       return {
-        sql: around(limitedSql(step, query.limit + 1)),
-        values: [...step.values, query.offset, ...values],
+        sql: joinedSql(joined, step, query.limit + 1),
+        values: [...step.values, query.offset, ...joined.values],
         page: (found) => pageOf([found], query),
       }
     },
@@ -78,4 +78,18 @@ export function createRecordLists(db: Database, tables: RecordTables): RecordLis
       return statement(sql).get(...values)![0] as number
     },
   }
+}
+
+const texts = new WeakMap<
+  PageStatement,
+  { readonly joined: JoinedRows; readonly limit: number; readonly sql: string }
+>()
+
+/** The same text object for the same statement as long as it is asked for alike: finding what was prepared for it is then cheap. */
+function joinedSql(joined: JoinedRows, step: PageStatement, limit: number): string {
+  const known = texts.get(step)
+  if (known?.joined === joined && known.limit === limit) return known.sql
+  const sql = joined.around(limitedSql(step, limit))
+  texts.set(step, { joined, limit, sql })
+  return sql
 }
