@@ -9,7 +9,7 @@ import { eventually, pause, startServer, type TestServer } from '../support/serv
 import { filesOnDisk, KEY_1, SCHEMA, type StoredView, withKeys } from './codecs.ts'
 
 const MiB = 1024 * 1024
-const SIZE = (process.env.ALYX_TEST_LONG === '1' ? 1024 : 256) * MiB
+const SIZE = (process.env.ALYX_TEST_LONG === '1' ? 1024 : 128) * MiB
 const LIMIT = 64 * MiB
 const READERS = 4
 
