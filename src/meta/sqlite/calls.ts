@@ -54,8 +54,8 @@ export function unpacked(message: Message): readonly Answer[] {
   return [...(JSON.parse(message[0]) as Answer[]), ...message[1]]
 }
 
-/** Serves a port: everything that has arrived is answered together. The desk opens with the first call and, if that fails, with the next. */
-export function serve(port: MessagePort, open: () => Desk): void {
+/** Serves a port: everything that has arrived is answered together, `atOnce` calls at most. The desk opens with the first call and, if that fails, with the next. */
+export function serve(port: MessagePort, open: () => Desk, atOnce = MOST_AT_ONCE): void {
   let desk: Desk | null = null
   port.on('message', (first: string) => {
     const calls = JSON.parse(first) as Call[]
@@ -63,8 +63,8 @@ export function serve(port: MessagePort, open: () => Desk): void {
       for (const call of JSON.parse(next.message as string) as Call[]) calls.push(call)
     }
     const closing = calls.at(-1)?.[1] === CLOSE ? calls.pop() : undefined
-    for (let at = 0; at < calls.length; at += MOST_AT_ONCE) {
-      const some = calls.slice(at, at + MOST_AT_ONCE)
+    for (let at = 0; at < calls.length; at += atOnce) {
+      const some = calls.slice(at, at + atOnce)
       try {
         desk ??= open()
         port.postMessage(packed(desk.answer(some)))

@@ -53,7 +53,12 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   await applyMigrations(options)
   const writer = createThread<WriterVerbs>('writer', { settings, tables }, observer)
   const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer)
-  const reader = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer, 'reader')
+  const reader = createThread<ScannerVerbs>(
+    'scanner',
+    { settings: readOnly, tables, oneByOne: true },
+    observer,
+    'reader',
+  )
   const threads = { writer, scanner, reader, isCrowded: options.isCrowded ?? createCrowd() }
   writer.warm()
   const db = await openPatiently({ ...readOnly, busyTimeout: READER_PATIENCE })

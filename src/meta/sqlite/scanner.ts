@@ -68,4 +68,5 @@ function openDesk(data: ThreadData): Desk {
   }
 }
 
-if (parentPort) serve(parentPort, () => openDesk(workerData as ThreadData))
+const data = workerData as ThreadData
+if (parentPort) serve(parentPort, () => openDesk(data), data.oneByOne ? 1 : undefined)

@@ -12,6 +12,8 @@ export interface ThreadData {
   readonly settings: ConnectionSettings
   /** The declared collections. */
   readonly tables: readonly TableSpec[]
+  /** Every call travels, and is answered, on its own: for verbs that take much longer than a message, so that both threads work at once. */
+  readonly oneByOne?: boolean
 }
 
 /** What a call gives for what its verb returns. */
@@ -94,7 +96,7 @@ export function createThread<V extends Verbs>(
 
   /** One message is on its way at a time: what comes meanwhile shares the next one, and its commit. */
   const flush = (): void => {
-    if (outbox.length === 0 || underWay) return
+    if (outbox.length === 0 || (underWay && !data.oneByOne)) return
     const message = `[${outbox.join(',')}]`
     outbox = []
     try {
@@ -113,7 +115,9 @@ export function createThread<V extends Verbs>(
       const text = JSON.stringify([number, verb, args])
       pending.set(number, { resolve, reject })
       // What one turn of the event loop asks for travels, and is committed, together.
-      if (outbox.push(text) === 1) setImmediate(flush)
+      const isFirst = outbox.push(text) === 1
+      if (data.oneByOne) flush()
+      else if (isFirst) setImmediate(flush)
     })
 
   const end = async (): Promise<void> => {
