@@ -6,6 +6,7 @@ import { codecScenarios } from './codecs.ts'
 import { measureMemory, measureStart } from './process-costs.ts'
 import { PRODUCT } from './product.ts'
 import { recordScenarios } from './records.ts'
+import { s3Scenarios } from './s3.ts'
 import { type Scenario, scenariosOf } from './scenarios.ts'
 import { type Bench, createBench } from './stage.ts'
 
@@ -126,17 +127,19 @@ const [load] = loadavg()
 process.stderr.write(
   `the product runs from ${PRODUCT.from}; load average ${load?.toFixed(1)} on ${cpus().length} processors\n`,
 )
+const s3 = s3Scenarios(big)
 const bench = await createBench(durability)
 try {
   const seconds = values.quick ? 2 : 4
   const sizes = { big, seconds }
-  const scenarios = [...scenariosOf(sizes), ...codecScenarios(sizes), ...recordScenarios(seconds)]
+  const scenarios = [...scenariosOf(sizes), ...codecScenarios(sizes), ...recordScenarios(seconds), ...s3.scenarios]
   for (const scenario of scenarios.filter(({ name }) => wanted(name))) {
     process.stderr.write(`${scenario.name} …\n`)
     results.push(await compare(bench, scenario))
   }
 } finally {
   await bench.close()
+  await s3.close()
 }
 if (wanted('start')) {
   const { milliseconds, idle } = await measureStart(rounds)
