@@ -1,8 +1,6 @@
-// Pages of files: one prepared statement per shape of the question, each walking an index in the order of the answer. Values stand as `+?`
-// and limits in the text: at a bare `?` SQLite looks at the value and plans the statement anew at every run.
+// Pages of files: one prepared statement per shape of the question, each walking an index in the order of the answer.
 import type { Database, Statement } from 'better-sqlite3'
 import type { FileRow } from '../../core/model.ts'
-import { createRecent } from '../../core/recent.ts'
 import type { FileQuery, SortField } from '../store.ts'
 import { fileRow, SELECT_FILE, type StoredFile } from './rows.ts'
 
@@ -16,11 +14,9 @@ const SORTS: Readonly<Record<SortField, string>> = { created_at: 'created_at', n
 
 type Values = (string | number)[]
 
-const MOST_STATEMENTS = 100
-
 /** Lists on a connection; statements are prepared when their shape is first asked for. */
 export function createLists(db: Database): Lists {
-  const cache = createRecent<string, Statement<Values, unknown>>(MOST_STATEMENTS)
+  const cache = new Map<string, Statement<Values, unknown>>()
   const prepared = (sql: string): Statement<Values, unknown> => {
     const known = cache.get(sql)
     if (known) return known
@@ -53,25 +49,26 @@ export function pageStatement(query: FileQuery): { readonly sql: string; readonl
   const column = SORTS[query.sort]
   const direction = query.descending ? 'DESC' : 'ASC'
   const { where, values } = conditions(query)
-  const after = query.after ? ` AND (${column}, id) ${query.descending ? '<' : '>'} (+?, +?)` : ''
+  const after = query.after ? ` AND (${column}, id) ${query.descending ? '<' : '>'} (?, ?)` : ''
   if (query.after) values.push(query.after.value, query.after.id)
+  values.push(query.limit)
   return {
-    sql: `${SELECT_FILE} WHERE ${where}${after} ORDER BY ${column} ${direction}, id ${direction} LIMIT ${query.limit}`,
+    sql: `${SELECT_FILE} WHERE ${where}${after} ORDER BY ${column} ${direction}, id ${direction} LIMIT ?`,
     values,
   }
 }
 
 function conditions(query: FileQuery): { where: string; values: Values } {
-  const terms = ['bucket = +?', "state = 'ready'", '(expires_at IS NULL OR expires_at > +?)']
+  const terms = ['bucket = ?', "state = 'ready'", '(expires_at IS NULL OR expires_at > ?)']
   const values: Values = [query.bucket, query.now]
   const add = (term: string, ...more: Values) => {
     terms.push(term)
     values.push(...more)
   }
   if (query.staged === 'none') add('staged_until IS NULL')
-  else if (query.staged === 'all') add('(staged_until IS NULL OR staged_until > +?)', query.now)
-  else add('(staged_until IS NULL OR (staged_until > +? AND owner_id = +?))', query.now, query.staged.ownerId)
-  if (query.ownerId !== null) add('owner_id = +?', query.ownerId)
+  else if (query.staged === 'all') add('(staged_until IS NULL OR staged_until > ?)', query.now)
+  else add('(staged_until IS NULL OR (staged_until > ? AND owner_id = ?))', query.now, query.staged.ownerId)
+  if (query.ownerId !== null) add('owner_id = ?', query.ownerId)
   if (query.mimeType !== null) addType(query.mimeType, add)
   if (query.search !== null) addSearch(query.search, add)
   return { where: terms.join(' AND '), values }
@@ -81,12 +78,12 @@ function addType(type: string, add: (term: string, ...values: Values) => void): 
   if (type === '*/*') return
   // "0" follows "/": everything from `image/` up to, not including, `image0`.
   const family = type.slice(0, -2)
-  if (type.endsWith('/*')) add('mime_type >= +? AND mime_type < +?', `${family}/`, `${family}0`)
-  else add('mime_type = +?', type)
+  if (type.endsWith('/*')) add('mime_type >= ? AND mime_type < ?', `${family}/`, `${family}0`)
+  else add('mime_type = ?', type)
 }
 
 function addSearch(text: string, add: (term: string, ...values: Values) => void): void {
   // No name is that long or holds a NUL; LIKE fails on a very long pattern and reads one only up to its NUL.
   if (text.length > 255 || text.includes('\0')) add('0')
-  else add("name LIKE +? ESCAPE '\\'", `%${text.replace(/[\\%_]/g, '\\$&')}%`)
+  else add("name LIKE ? ESCAPE '\\'", `%${text.replace(/[\\%_]/g, '\\$&')}%`)
 }
