@@ -40,15 +40,18 @@ interface Place {
 
 type Params = Readonly<Record<string, string>>
 
+const PARAMETER = /\{(\w+)\}/g
+
 /** Makes `app` answer these routes, 405 for other methods on their paths and 404 for everything else. Routes that only say what does not
  *  exist are asked last, so that nobody else has to be matched against them. */
 export function registerRoutes(app: Hono, routes: readonly Route[], deps: DispatchDeps): void {
   for (const place of placesOf(routes.filter(({ absent }) => absent !== true))) {
-    app.all(place.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => run(deps, place, c, c.req.param() as Params))
+    app.all(place.path.replaceAll(PARAMETER, ':$1'), (c) => run(deps, place, c, c.req.param() as Params))
   }
-  const absent = placesOf(routes.filter((route) => route.absent === true)).map((place) => {
-    return { place, pattern: new RegExp(`^${place.path.replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`) }
-  })
+  const absent = placesOf(routes.filter((route) => route.absent === true)).map((place) => ({
+    place,
+    pattern: new RegExp(`^${place.path.replaceAll(PARAMETER, '(?<$1>[^/]+)')}$`),
+  }))
   app.notFound((c) => {
     for (const { place, pattern } of absent) {
       const match = pattern.exec(c.req.path)

@@ -34,13 +34,18 @@ const kept = new WeakMap<z.ZodType, Recent<string, unknown>>()
 /** The query of a route, not to be changed; the keys of `repeats` arrive as lists. Fails invalid_query naming the first parameter at fault. */
 export function parseQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats?: readonly string[]): Q {
   if (schema === undefined || search.length > LONGEST_KEPT) return parsedQuery(schema, search, repeats)
-  const recent = kept.get(schema) ?? createRecent<string, unknown>(MOST_KEPT)
-  kept.set(schema, recent)
+  const recent = kept.get(schema) ?? keptAnew(schema)
   const known = recent.get(search) as Q | undefined
   if (known !== undefined) return known
   const query = parsedQuery(schema, search, repeats)
   recent.set(search, query)
   return query
+}
+
+function keptAnew(schema: z.ZodType): Recent<string, unknown> {
+  const recent = createRecent<string, unknown>(MOST_KEPT)
+  kept.set(schema, recent)
+  return recent
 }
 
 function parsedQuery<Q>(schema: z.ZodType<Q> | undefined, search: string, repeats: readonly string[] = []): Q {

@@ -358,6 +358,6 @@ describe('a file’s own rule, which a caller wrote', () => {
     )
     const context = { caller: ALICE, request, bucket: 'b', file: file({ metadata: { readers } }) }
     rule.evaluate(context)
-    expect(cpuMilliseconds(() => expect(rule.evaluate(context)).toBe(false))).toBeLessThan(100)
+    expect(cpuMilliseconds(() => expect(rule.evaluate(context)).toBe(false))).toBeLessThan(50)
   })
 })

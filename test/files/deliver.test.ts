@@ -214,7 +214,7 @@ describe('If-None-Match tells a client that its copy is current', () => {
       ])
         decide({ 'if-none-match': header, 'if-match': '*' })
     })
-    expect(spent).toBeLessThan(50)
+    expect(spent).toBeLessThan(25)
   })
 })
 

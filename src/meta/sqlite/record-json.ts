@@ -43,7 +43,7 @@ export function joinedRows(fields: readonly JsonField[], table: RecordTable): Jo
 export function pageOf(found: readonly FoundRows[], { limit, sort }: Pick<RecordQuery, 'limit' | 'sort'>): RecordPage {
   const full = found.filter(([count]) => count > 0)
   const text = full.length === 1 ? full[0]![1]! : full.map((rows) => rows[1]).join(BETWEEN)
-  const bytes = sum(full.map((rows) => rows[2]!)) + BETWEEN.length * Math.max(0, full.length - 1)
+  const bytes = bytesOf(text, sum(full.map((rows) => rows[2]!)) + BETWEEN.length * Math.max(0, full.length - 1))
   if (sum(full.map(([count]) => count)) <= limit) return { json: text, bytes, last: null }
   const end = text.lastIndexOf(BETWEEN)
   const kept = text.slice(0, end)
@@ -54,6 +54,13 @@ export function pageOf(found: readonly FoundRows[], { limit, sort }: Pick<Record
     return [field, storedValue(value)] as const
   })
   return { json: kept, bytes: bytes - Buffer.byteLength(text.slice(end)), last: Object.fromEntries(values) }
+}
+
+/** Of `text` in UTF-8, which are `stored` in the database. */
+function bytesOf(text: string, stored: number): number {
+  // Somebody else may have written bytes that are no UTF-8: each becomes this character, which is longer. A wrong length would let what
+  // follows on the connection begin in the middle of this text.
+  return text.includes('\ufffd') ? Buffer.byteLength(text) : stored
 }
 
 function sum(numbers: readonly number[]): number {

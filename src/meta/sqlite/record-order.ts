@@ -29,7 +29,7 @@ export interface Order {
   readonly terms: Terms
   /** The sort keys that still decide. */
   readonly keys: readonly SortKey[]
-  /** Of a page that starts at a row: which rows come first there. */
+  /** What the best of the indexes does for it. */
   readonly walk: Walk
 }
 

@@ -1,5 +1,6 @@
 // Prepared statements by their text. Callers choose the shapes of filters, so only the latest are kept.
 import type { Database, Statement } from 'better-sqlite3'
+import { createRecent } from '../../core/recent.ts'
 import type { Bound } from './record-table.ts'
 
 /** Rows come as arrays of values. */
@@ -12,14 +13,13 @@ const MOST = 200
 
 /** Keeps the `most` statements that were used last. */
 export function createStatements(db: Database, most: number = MOST): Statements {
-  const kept = new Map<string, RecordStatement>()
+  const kept = createRecent<string, RecordStatement>(most)
   return (sql) => {
     const known = kept.get(sql)
-    const statement = known ?? db.prepare<Bound[], unknown[]>(sql)
-    if (known) kept.delete(sql)
-    else if (statement.reader) statement.raw()
+    if (known !== undefined) return known
+    const statement = db.prepare<Bound[], unknown[]>(sql)
+    if (statement.reader) statement.raw()
     kept.set(sql, statement)
-    if (kept.size > most) kept.delete(kept.keys().next().value!)
     return statement
   }
 }

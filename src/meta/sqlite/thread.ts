@@ -114,10 +114,10 @@ export function createThread<V extends Verbs>(
       const number = ++last
       const text = JSON.stringify([number, verb, args])
       pending.set(number, { resolve, reject })
+      outbox.push(text)
       // What one turn of the event loop asks for travels, and is committed, together.
-      const isFirst = outbox.push(text) === 1
       if (data.oneByOne) flush()
-      else if (isFirst) setImmediate(flush)
+      else if (outbox.length === 1) setImmediate(flush)
     })
 
   const end = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ALWAYS, type StoredValue } from '../../../src/core/predicate.ts'
 import type { JsonField, RecordQuery, RecordRow } from '../../../src/meta/records.ts'
@@ -143,6 +144,17 @@ describe.each([
     )
     const { json } = await meta.records.page(ask({ after: [8999 + Number(isCrowded)] }), FIELDS)
     expect(json).toMatch(/^\{"id":900\d,"words":null,"whole":null,"real":19.99,"flag":null,"tree":null\}$/)
+  })
+
+  it('has the length of what is sent, also of bytes that somebody else wrote and that are no text', async () => {
+    const other = new Database(join(dir, 'alyx.db'))
+    other.exec(`UPDATE things SET words = CAST(x'61ff62' AS TEXT) WHERE id = 20`)
+    other.close()
+    for (const limit of [1, 2]) {
+      const page = await meta.records.page(ask({ after: [19], limit }), FIELDS)
+      expect(page.json).toContain('a\ufffdb')
+      expect(page.bytes).toBe(Buffer.byteLength(page.json))
+    }
   })
 
   it('shows no field that was not asked for, and knows no other', async () => {
