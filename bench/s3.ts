@@ -1,9 +1,11 @@
-// Files in S3: through the product, and by the SDK alone, to and from the same server.
+// Files in S3: through the product, and by the SDK alone, to and from the same server. Once a gigabit link away, as S3 is from a server, and
+// once on the same processors, where the S3 server takes from the product what it needs itself.
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { type RunningCeph, startCeph, whyNoCeph } from '../test/support/ceph.ts'
 import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { forkHere, type Job } from './jobs.ts'
+import { openLink } from './link.ts'
 import { PRODUCT } from './product.ts'
 import type { Scenario } from './scenarios.ts'
 import type { Transfer } from './sdk.ts'
@@ -29,11 +31,26 @@ interface Stage {
   close(): Promise<void>
 }
 
-/** Scenarios with a file of `big` bytes. The S3 server is started with the first of them; `close` stops it. */
+/** Scenarios with a file of `big` bytes. An S3 server is started with the first that needs it; `close` stops them. */
 export function s3Scenarios(big: number): { readonly scenarios: readonly Scenario[]; close(): Promise<void> } {
+  const far = scenariosAt('', big)
+  const near = scenariosAt('-loopback', big)
+  return {
+    scenarios: [...far.scenarios, ...near.scenarios],
+    async close() {
+      await far.close()
+      await near.close()
+    },
+  }
+}
+
+function scenariosAt(
+  place: '' | '-loopback',
+  big: number,
+): { readonly scenarios: readonly Scenario[]; close(): Promise<void> } {
   let stage: Promise<Stage> | null = null
   const prepare = async (bench: Bench): Promise<void> => {
-    stage ??= openStage(bench, big)
+    stage ??= openStage(bench, place, big)
     await stage
   }
   const transfer = async (bench: Bench, job: Pick<Job, 'kind' | 'path' | 'tag'>) => {
@@ -41,13 +58,14 @@ export function s3Scenarios(big: number): { readonly scenarios: readonly Scenari
     return bench.client.run({ ...job, port: server.port, headers, size: big, connections: 1, requests: 1 })
   }
   const speed = (seconds: number): number => big / MiB / seconds
+  const where = place === '' ? 'a link of 1 Gbit/s away' : 'on the same processors'
   const common = { unit: 'MiB/s', target: 0.85, prepare } as const
   return {
     scenarios: [
       {
         ...common,
-        name: 's3-put',
-        against: 'PutObject of a stream by the SDK, to the same server',
+        name: `s3-put${place}`,
+        against: `PutObject of a stream by the SDK, to the same server, ${where}`,
         async product(bench, tag) {
           const done = await transfer(bench, { kind: 'put', path: '/api/files/files?name={i}', tag })
           const { server, headers } = await stage!
@@ -60,8 +78,8 @@ export function s3Scenarios(big: number): { readonly scenarios: readonly Scenari
       },
       {
         ...common,
-        name: 's3-get',
-        against: 'GetObject by the SDK, from the same server',
+        name: `s3-get${place}`,
+        against: `GetObject by the SDK, from the same server, ${where}`,
         async product(bench, tag) {
           const { stored } = await stage!
           return speed(
@@ -75,10 +93,11 @@ export function s3Scenarios(big: number): { readonly scenarios: readonly Scenari
   }
 }
 
-async function openStage(bench: Bench, big: number): Promise<Stage> {
+async function openStage(bench: Bench, place: '' | '-loopback', big: number): Promise<Stage> {
   const reason = whyNoCeph()
   if (reason !== null) throw new Error(reason)
-  const ceph = await startCeph(new AbortController().signal)
+  const link = place === '' ? openLink() : null
+  const ceph = await startCeph(new AbortController().signal, link ?? undefined)
   await createBucket(ceph)
   const { endpoint, accessKeyId: access_key_id, secretAccessKey: secret_access_key } = ceph
   const s3 = { type: 's3', bucket: BUCKET, endpoint, force_path_style: true, access_key_id, secret_access_key }
@@ -111,6 +130,7 @@ async function openStage(bench: Bench, big: number): Promise<Stage> {
       child.disconnect()
       await server.stop()
       await ceph.stop()
+      link?.close()
     },
   }
 }

@@ -21,6 +21,15 @@ export interface RunningCeph extends S3Access {
   stop(): Promise<void>
 }
 
+/** Where its processes run: loopback here, or another host of this machine. */
+export interface CephPlace {
+  /** The address it listens on. */
+  readonly host: string
+  /** What a command is to be preceded by to run there. */
+  readonly within: readonly string[]
+}
+
+const HERE: CephPlace = { host: '127.0.0.1', within: [] }
 const PROGRAMS = ['ceph', 'ceph-authtool', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin']
 const GIB = 1024 ** 3
 /** Milliseconds for one step on a machine that is busy with much else. A step that has become pointless is ended long before. */
@@ -38,7 +47,7 @@ export function whyNoCeph(): string | null {
 }
 
 /** Starts it; about twelve seconds. Rejects, leaving nothing behind, when the signal aborts, or with what the server wrote last. */
-export async function startCeph(over: AbortSignal): Promise<RunningCeph> {
+export async function startCeph(over: AbortSignal, { host, within }: CephPlace = HERE): Promise<RunningCeph> {
   await removeAbandoned()
   const home = await mkdtemp(join(tmpdir(), HOMES))
   await writeFile(join(home, 'pid'), String(process.pid))
@@ -48,13 +57,13 @@ export async function startCeph(over: AbortSignal): Promise<RunningCeph> {
   const dead = new AbortController()
   const signal = AbortSignal.any([over, dead.signal])
   const run = (...words: string[]) => {
-    const [program, ...rest] = mortal(words)
+    const [program, ...rest] = mortal([...within, ...words])
     return exec(program!, rest, { signal, timeout: PATIENCE, killSignal: 'SIGKILL' })
   }
   const ceph = (...words: string[]) =>
     run('ceph', '--conf', conf, '--connect-timeout', String(PATIENCE / 1000), ...words)
   const daemon = (program: string, ...words: string[]): void => {
-    const [file, ...rest] = mortal([program, '-f', '--conf', conf, ...words])
+    const [file, ...rest] = mortal([...within, program, '-f', '--conf', conf, ...words])
     const child = spawn(file!, rest, { stdio: 'ignore' })
     child.once('exit', (code, by) => dead.abort(new Error(`${program} ended: ${code ?? by}`)))
     child.once('error', (error) => dead.abort(error))
@@ -76,9 +85,9 @@ export async function startCeph(over: AbortSignal): Promise<RunningCeph> {
     const [monitor, gateway] = await freePorts(2)
     const cluster = randomUUID()
     const store = randomUUID()
-    const access = { endpoint: `http://127.0.0.1:${gateway}`, accessKeyId: 'alyx', secretAccessKey: randomUUID() }
+    const access = { endpoint: `http://${host}:${gateway}`, accessKeyId: 'alyx', secretAccessKey: randomUUID() }
     for (const directory of ['mon', 'osd', 'log']) await mkdir(join(home, directory))
-    await writeFile(conf, configuration({ home, cluster, monitor: monitor!, gateway: gateway! }))
+    await writeFile(conf, configuration({ home, cluster, host, monitor: monitor!, gateway: gateway! }))
 
     for (const [name, caps] of CAPABILITIES) {
       const create = name === 'mon.' ? ['--create-keyring'] : []
@@ -154,11 +163,12 @@ const CAPABILITIES: readonly (readonly [name: string, caps: readonly (readonly [
 interface Places {
   readonly home: string
   readonly cluster: string
+  readonly host: string
   readonly monitor: number
   readonly gateway: number
 }
 
-function configuration({ home, cluster, monitor, gateway }: Places): string {
+function configuration({ home, cluster, host, monitor, gateway }: Places): string {
   return `[global]
 fsid = ${cluster}
 mon host = v2:127.0.0.1:${monitor}
@@ -193,7 +203,7 @@ osd class load list = *
 osd class default list = *
 osd op num shards = 2
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:${gateway} tcp_nodelay=1
+rgw frontends = beast endpoint=${host}:${gateway} tcp_nodelay=1
 rgw thread pool size = 32
 rgw dynamic resharding = false
 rgw override bucket index max shards = 1
