@@ -44,8 +44,8 @@ export interface Backend {
   stat?(key: BlobKey): Promise<{ readonly size: number } | null>
   /** Optional: a small blob, or a range of one, in one buffer; for at most `limit` bytes. Fails as `get` does, and file_corrupt when short. */
   read?(key: BlobKey, range: ByteRange | null, limit: number): Promise<Buffer>
-  /** Optional: `get` for callers that bring their own buffers. Rejects as `get` does. */
-  openReader?(key: BlobKey, range: ByteRange | null): Promise<BlobReader>
+  /** Optional: `get` for callers that bring their own buffers. Rejects as `get` does, and so do its reads once the signal aborts. */
+  openReader?(key: BlobKey, options: GetOptions): Promise<BlobReader>
   /** Optional: takes over a finished, synced local file without copying it; false when it cannot (then `put` it). Twice is once.
    *  The file stays where it was too: its owner removes it once the takeover is committed. */
   adopt?(key: BlobKey, file: string): Promise<boolean>

@@ -1,17 +1,17 @@
 // The content of a stored file behind the codecs it went through. Plain files have none: their stored bytes are the content.
 import type { Readable } from 'node:stream'
 import { fail, isFailure } from '../core/errors.ts'
-import type { ByteRange, CodecUse, FileRow } from '../core/model.ts'
-import type { Backend, BlobReader } from './backend.ts'
+import type { CodecUse, FileRow } from '../core/model.ts'
+import type { Backend, BlobReader, GetOptions } from './backend.ts'
 import type { BlobPlace, ByteSource } from './codec.ts'
 import { createCodecs, decodeThrough, type Encoding, encodeThrough } from './codecs.ts'
 import { codedPart } from './compress.ts'
-import { decodedReader } from './decoded-reader.ts'
 import { openFrames } from './encrypt.ts'
 import { openedReader } from './encrypt-reader.ts'
 import { GZIP } from './gzip.ts'
 import type { Keyring } from './keyring.ts'
 import { sealedRange } from './sealed-frames.ts'
+import { readerOf } from './stream-reader.ts'
 import { ZSTD } from './zstd.ts'
 
 /** What reading a file's bytes needs to know of its row. */
@@ -39,7 +39,7 @@ export interface ContentCodecs {
   /** The content, verified by the codecs. Fails file_corrupt, decrypt_failed, and as the backend does. */
   open(backend: Backend, file: StoredFile): Promise<ByteSource>
   /** The same for callers that bring their own buffers; null where only `open` will do. */
-  openReader(backend: Backend, file: StoredFile, range: ByteRange | null): Promise<BlobReader | null>
+  openReader(backend: Backend, file: StoredFile, options: GetOptions): Promise<BlobReader | null>
 }
 
 /** The codecs with the keys of a server; without keys encrypted files fail decrypt_failed, and only they. */
@@ -57,12 +57,12 @@ export function createContentCodecs(keyring: Keyring | null): ContentCodecs {
 
     open,
 
-    async openReader(backend, file, range) {
+    async openReader(backend, file, { range, signal }) {
       const [use] = file.codecs
-      if (use?.name !== 'aes-256-gcm') return decodedReader(await open(backend, file), range)
+      if (use?.name !== 'aes-256-gcm') return readerOf(await (await open(backend, file)).read(range, signal))
       if (backend.openReader === undefined) return null
       const cipher = openFrames(keyring, use, placeOf(file), file.size, file.storedSize)
-      const reader = await backend.openReader(file.key, sealedRange(file.size, range))
+      const reader = await backend.openReader(file.key, { range: sealedRange(file.size, range), signal })
       return openedReader(reader, cipher, file.size, range)
     },
   }

@@ -126,7 +126,7 @@ export async function openFilesystem({ root: path, durability, observer }: Files
       return fileStream(await open(key, range), signal)
     },
 
-    async openReader(key, range) {
+    async openReader(key, { range }) {
       const file = await open(key, range)
       return fileReader(file.fd, file.range)
     },

@@ -13,6 +13,7 @@ import { abortMultipart, type MultipartDeps } from './s3-multipart.ts'
 import { putBody } from './s3-put.ts'
 import { createS3Requests, type HeldObject, type S3Account, type SentObject } from './s3-requests.ts'
 import { createOnceWriter, type SingleDeps } from './s3-single.ts'
+import { readerOf } from './stream-reader.ts'
 
 export interface S3Options extends S3Account {
   /** What all names of objects begin with, without a slash at its end; may be empty. */
@@ -105,6 +106,8 @@ export async function openS3(options: S3Options): Promise<Backend> {
     },
 
     get: (key, { range, signal }) => stream(key, range, signal),
+
+    openReader: async (key, { range, signal }) => readerOf(await stream(key, range, signal)),
 
     async read(key, range, limit) {
       const chunks: Buffer[] = []

@@ -24,7 +24,7 @@ export interface BlobStore {
    *  A whole read whose length or CRC-32 is wrong errors with file_corrupt before its last chunk. Consume or destroy the stream. */
   read(file: StoredFile, range: ByteRange | null, signal: AbortSignal): Promise<Readable>
   /** The same for callers that bring their own buffers, verified likewise; null where the backend offers streams only. */
-  openReader(file: StoredFile, range: ByteRange | null): Promise<BlobReader | null>
+  openReader(file: StoredFile, range: ByteRange | null, signal: AbortSignal): Promise<BlobReader | null>
   /** The same in one buffer, for at most `limit` bytes; verified when it is the whole. */
   readBytes(file: StoredFile, range: ByteRange | null, limit: number): Promise<Buffer>
   /** The stored bytes as they are, whatever codecs they went through: all of them verified, or those of `range` (null = all). Otherwise as
@@ -125,14 +125,14 @@ export function createBlobStore(
     readStored: (file, range, signal) => read(storedAsIs(file), range, signal),
     encode: content.encode,
 
-    openReader: (file, range) =>
+    openReader: (file, range, signal) =>
       using(file.backend, 'read', file.key, async (backend) => {
         const whole = isWhole(file, range)
         const wanted = wantedOf(file, range)
         const coded = file.codecs.length > 0
         const reader = coded
-          ? await content.openReader(backend, file, wanted)
-          : ((await backend.openReader?.(file.key, wanted)) ?? null)
+          ? await content.openReader(backend, file, { range: wanted, signal })
+          : ((await backend.openReader?.(file.key, { range: wanted, signal })) ?? null)
         if (reader === null) return null
         const checked = whole && !coded ? verifiedReader(reader, file) : reader
         return {

@@ -67,7 +67,7 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     return {
       length,
       stream: () => blobs.read(file, range, signal),
-      reader: () => blobs.openReader(file, range),
+      reader: () => blobs.openReader(file, range, signal),
       bytes: length <= ONE_PIECE ? () => blobs.readBytes(file, range, ONE_PIECE) : null,
     }
   }

@@ -83,7 +83,7 @@ describe.each(STACKS.map((stack) => ({ stack, through: stack.join(', then ') }))
         const wanted = range === null ? content : content.subarray(range.start, range.end + 1)
         expect((await bytesOf(await store.read(file, range, never))).equals(wanted)).toBe(true)
         for (const size of [1000, FRAME_SIZE, 512 * 1024]) {
-          const reader = await store.openReader(file, range)
+          const reader = await store.openReader(file, range, never)
           expect((await drained(reader!, size)).equals(wanted)).toBe(true)
         }
       }
@@ -94,7 +94,7 @@ describe.each(STACKS.map((stack) => ({ stack, through: stack.join(', then ') }))
       for (const part of [0.01, 0.5, 0.999]) {
         const file = await stored(content, stack)
         await change(file, flipped(Math.floor(file.storedSize * part)))
-        const whole = (async () => drained((await store.openReader(file, null))!, 50_000))()
+        const whole = (async () => drained((await store.openReader(file, null, never))!, 50_000))()
         await expect(whole, `${part}`).rejects.toMatchObject(corrupt)
       }
     })
@@ -103,7 +103,7 @@ describe.each(STACKS.map((stack) => ({ stack, through: stack.join(', then ') }))
       const file = await stored(seededText(3, SIZE), stack)
       const before = openDescriptors()
       for (const reads of [0, 1, 2]) {
-        const reader = (await store.openReader(file, null))!
+        const reader = (await store.openReader(file, null, never))!
         for (let read = 0; read < reads; read++) await reader.read(Buffer.alloc(1000))
         await reader.close()
       }
@@ -115,7 +115,7 @@ describe.each(STACKS.map((stack) => ({ stack, through: stack.join(', then ') }))
 it('an encrypted file of a backend without readers is streamed', async () => {
   const content = seededText(3, 1000)
   const file = await stored(content, ['aes-256-gcm'], 'plain')
-  expect(await store.openReader(file, null)).toBe(null)
+  expect(await store.openReader(file, null, never)).toBe(null)
   expect((await bytesOf(await store.read(file, null, never))).equals(content)).toBe(true)
 })
 
@@ -153,7 +153,7 @@ describe('the coded content of a file', () => {
       expect(bytes).toHaveLength(coded.file.size)
       expect(decoders[coded.coding](bytes).equals(content)).toBe(true)
       expect((await store.readBytes(coded.file, null, SIZE)).equals(bytes)).toBe(true)
-      const reader = await store.openReader(coded.file, null)
+      const reader = await store.openReader(coded.file, null, never)
       if (backend === 'local') expect((await drained(reader!, 5000)).equals(bytes)).toBe(true)
     }
   })
@@ -166,7 +166,7 @@ describe('the coded content of a file', () => {
     await change(file, flipped(100))
     await expect(bytesOf(await store.read(coded, null, never))).rejects.toMatchObject(corrupt)
     await expect(store.readBytes(coded, null, SIZE)).rejects.toMatchObject(corrupt)
-    await expect(drained((await store.openReader(coded, null))!, 5000)).rejects.toMatchObject(corrupt)
+    await expect(drained((await store.openReader(coded, null, never))!, 5000)).rejects.toMatchObject(corrupt)
     await change(file, (bytes) => flipped(100)(bytes).subarray(0, coded.size - 1))
     await expect((async () => bytesOf(await store.read(coded, null, never)))()).rejects.toMatchObject(corrupt)
   })

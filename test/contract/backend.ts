@@ -113,6 +113,33 @@ export function backendContract(name: string, open: () => Promise<OpenedBackend>
       }
     })
 
+    it('gives the same to callers that bring their own buffers, where it can', async () => {
+      if (backend.openReader === undefined) return
+      const size = 700 * KIB
+      const bytes = seededBytes(2, size)
+      const key = freshKey()
+      await put(key, bytes)
+      const ranges: (ByteRange | null)[] = [null, { start: 0, end: 0 }, { start: 1, end: size - 1 }]
+      for (const range of ranges) {
+        for (const length of [1000, 64 * KIB, 512 * KIB]) {
+          const reader = await backend.openReader(key, { range, signal: never })
+          const parts: Buffer[] = []
+          const into = Buffer.alloc(length)
+          for (let count = length; count > 0; ) {
+            count = await reader.read(into)
+            parts.push(Buffer.from(into.subarray(0, count)))
+          }
+          await reader.close()
+          // Every buffer but the last is filled.
+          expect(parts.slice(0, -2).every((part) => part.length === length)).toBe(true)
+          const wanted = range === null ? bytes : bytes.subarray(range.start, range.end + 1)
+          expect(Buffer.concat(parts).equals(wanted)).toBe(true)
+        }
+      }
+      const missing = backend.openReader(freshKey(), { range: null, signal: never })
+      await expect(missing).rejects.toMatchObject({ code: 'blob_missing' })
+    })
+
     it('says blob_missing before any byte when there is nothing', async () => {
       const key = freshKey()
       await expectNothing(key)
@@ -268,6 +295,9 @@ export function backendContract(name: string, open: () => Promise<OpenedBackend>
         abort.abort(fail('storage_unavailable', 'stop'))
         await expect(failed).rejects.toMatchObject({ code: 'storage_unavailable' })
         await get(key, { start: 1, end: 2 })
+        const reader = await backend.openReader?.(key, { range: null, signal: never })
+        await reader?.read(Buffer.alloc(1000))
+        await reader?.close()
       }
       await expect.poll(openDescriptors).toBeLessThanOrEqual(before)
     })

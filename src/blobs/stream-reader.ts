@@ -1,16 +1,11 @@
-// Decoded content for callers that bring their own buffers: what the codecs make is copied and its memory given back.
-
-import type { ByteRange } from '../core/model.ts'
+// A stream for callers that bring their own buffers: its chunks are copied, and their memory is given back at once.
+import type { Readable } from 'node:stream'
 import type { BlobReader } from './backend.ts'
-import type { ByteSource } from './codec.ts'
 import { pulling } from './decoded-stream.ts'
 import { release } from './spent.ts'
 
-/** A reader of `range` (null = all). Every chunk of the source's streams must have memory of its own, as what codecs decode has. Rejects,
- *  and its reads fail, as the source does. */
-export async function decodedReader(source: ByteSource, range: ByteRange | null): Promise<BlobReader> {
-  const { signal } = new AbortController()
-  const stream = await source.read(range, signal)
+/** Reads fail as the stream does. A chunk that is the whole of its memory must be nobody else's. */
+export function readerOf(stream: Readable): BlobReader {
   const pull = pulling(stream)
   let chunk: Buffer | null = null
   let at = 0
