@@ -42,17 +42,17 @@ ${items}
 function item({ name, size, mimeType, url }: SharedFile): string {
   if (name === null || url === null) return '<li>This file was removed.</li>'
   const about = `${formatSize(size ?? 0)}, ${mimeType ?? ''}`
-  return `<li><bdi>${escape(name)}</bdi><small>${escape(about)}</small>${links(url, mimeType ?? '')}</li>`
+  return `<li><bdi>${harmless(name)}</bdi><small>${harmless(about)}</small>${links(url, mimeType ?? '')}</li>`
 }
 
 /** Relative to the page, which may be served under a prefix. */
 function links(url: string, mimeType: string): string {
   const [, path = '', operation = '', query = ''] = /\/(files\/[^/]+\/)(download|view)(\?.*)$/.exec(url) ?? []
-  const link = (to: string, text: string): string => `<a href="${escape(path + to + query)}">${text}</a>`
+  const link = (to: string, text: string): string => `<a href="${harmless(path + to + query)}">${text}</a>`
   if (operation === 'view') return link('view', inlineType(mimeType, { inlinePdf: false }) ? 'Open' : 'Download')
   return link('download', 'Download')
 }
 
-function escape(text: string): string {
+function harmless(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

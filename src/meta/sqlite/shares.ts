@@ -55,7 +55,7 @@ export function shareVerbs(db: Database) {
         expires_at: draft.expiresAt,
         revoked_at: null,
       })
-      grants.forEach(({ fileId, bucket, epoch }, at) => grant.run(draft.id, fileId, bucket, at, epoch))
+      for (const [at, { fileId, bucket, epoch }] of grants.entries()) grant.run(draft.id, fileId, bucket, at, epoch)
       return null
     },
 
