@@ -9,11 +9,17 @@ import { ANN, openShop, type Shop } from './shop.ts'
 let shop: Shop
 let one: FileRow
 let isDown = false
-const faults = (backend: Backend): Backend => ({
-  ...backend,
-  get: (key, options) =>
-    isDown ? Promise.reject(fail('storage_unavailable', 'the backend is down')) : backend.get(key, options),
-})
+/** All ways to read; nothing else. */
+const faults = (backend: Backend): Backend => {
+  const up = <T>(read: () => Promise<T>): Promise<T> =>
+    isDown ? Promise.reject(fail('storage_unavailable', 'the backend is down')) : read()
+  return {
+    ...backend,
+    get: (key, options) => up(() => backend.get(key, options)),
+    read: (key, range, limit) => up(() => backend.read!(key, range, limit)),
+    openReader: (key, range) => up(() => backend.openReader!(key, range)),
+  }
+}
 
 beforeEach(async () => {
   isDown = false
@@ -92,10 +98,13 @@ describe('a download limit', () => {
 
   it('gives the count back when the server fails before the first byte', async () => {
     const made = await limited(1)
+    const big = await shop.store(Buffer.alloc(300_000, 'x'))
+    const large = await shop.share([big], { maxDownloads: 1 })
     isDown = true
     expect(await shop.fetch(made, one)).toBe('storage_unavailable')
     expect(await shop.fetch(made, one, { range: 'bytes=2-3' })).toBe('storage_unavailable')
-    expect(await downloads(made)).toBe(0)
+    expect(await shop.fetch(large, big)).toBe('storage_unavailable')
+    expect([await downloads(made), await downloads(large)]).toEqual([0, 0])
     isDown = false
     expect(await shop.fetch(made, one)).toBe('0123456789')
     expect(await shop.fetch(made, one)).toBe('share_exhausted')
