@@ -110,8 +110,8 @@ function successes(route: Route): Responses {
 }
 
 function successContent(doc: ResponseDoc): Content | undefined {
-  if (doc.schema !== undefined) return { 'application/json': { schema: doc.schema } }
-  return doc.content === undefined ? undefined : contentOf(doc.content)
+  if (doc.schema === undefined) return doc.content === undefined ? undefined : contentOf(doc.content)
+  return { 'application/json': { schema: doc.schema }, ...contentOf(doc.content ?? {}) }
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Record<string, unknown> {

@@ -51,7 +51,7 @@ export function empty(status: number, headers: Readonly<Record<string, string>> 
 
 export interface ResponseDoc {
   readonly description: string
-  /** Of a JSON body; for other bodies give `content`. */
+  /** Of a JSON body; for other bodies, or besides it, give `content`. */
   readonly schema?: z.ZodType
   /** Media type → OpenAPI schema object. */
   readonly content?: Readonly<Record<string, JsonSchema>>

@@ -101,13 +101,10 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
       responses: {
         200: {
           description: 'The files; as a page where `Accept` asks for text/html first.',
-          content: {
-            'application/json': { $ref: '#/components/schemas/SharedFiles' },
-            'text/html': { type: 'string' },
-          },
+          schema: filesSchema,
+          content: { 'text/html': { type: 'string' } },
         },
       },
-      components: { SharedFiles: z.toJSONSchema(filesSchema, { io: 'output' }) as Record<string, unknown> },
       failures: FAILURES,
       async handler(exchange, { query }) {
         const token = tokenOf(exchange, query)
