@@ -6,6 +6,14 @@ import type { FileRow } from '../../src/core/model.ts'
 import { createChance } from '../support/random.ts'
 import { ANN, openShop, type Shop } from './shop.ts'
 
+const RULES = '{create: auth.id != null, read: auth.id == file.owner_id, download: auth.id == file.owner_id}'
+const SCHEMA = `
+version: 1
+buckets:
+  docs: {backend: local, max_file_size: 1MB, rules: ${RULES}}
+  packed: {backend: local, max_file_size: 1MB, compression: gzip, rules: ${RULES}}
+`
+
 let shop: Shop
 let one: FileRow
 let isDown = false
@@ -23,7 +31,7 @@ const faults = (backend: Backend): Backend => {
 
 beforeEach(async () => {
   isDown = false
-  shop = await openShop({ faults })
+  shop = await openShop({ schema: SCHEMA, faults })
   one = await shop.store('0123456789')
 })
 afterEach(() => shop.close())
@@ -116,7 +124,21 @@ describe('a download limit', () => {
     await shop.fetch(made, one, { sent: 5 })
     await shop.meta.ready()
     expect(await shop.fetch(made, two, { range: 'bytes=0-0' })).toBe('share_exhausted')
+    expect(await shop.fetch(made, two, { method: 'HEAD' })).toBe('share_exhausted')
+    expect(await shop.fetch(made, one, { method: 'HEAD' })).toBe('200')
     expect(await shop.fetch(made, one, { range: 'bytes=5-' })).toBe('56789')
+  })
+
+  it('counts compressed bytes as the file they stand for; a part of them is not given back', async () => {
+    const packed = await shop.store('the same words again '.repeat(500), 'packed')
+    const made = await shop.share([packed], { maxDownloads: 2 })
+    const headers = { 'accept-encoding': 'gzip' }
+    expect((await shop.fetch(made, packed, { headers })).length).toBeLessThan(packed.size / 2)
+    expect(await downloads(made)).toBe(1)
+    await shop.fetch(made, packed, { headers, sent: 0 })
+    expect(await downloads(made)).toBe(1)
+    await shop.fetch(made, packed, { headers, sent: 3 })
+    expect(await shop.fetch(made, packed, { range: 'bytes=-1' })).toBe('share_exhausted')
   })
 
   it('holds for empty files, too', async () => {
