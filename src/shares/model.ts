@@ -58,6 +58,13 @@ export interface ShareList {
   readonly nextCursor: string | null
 }
 
+/** What whoever has the token is told. */
+export interface OpenShare {
+  readonly operation: LinkOperation | null
+  readonly expiresAt: string
+  readonly files: readonly SharedFile[]
+}
+
 export interface OpenShareInput extends Omit<OpenInput, 'bucket' | 'token'> {
   readonly shareId: string
   /** Null when none was sent. */
@@ -85,10 +92,7 @@ export interface ShareService {
   /** Twice is once. */
   revoke(call: Call, id: string): Promise<void>
 
-  files(
-    id: string,
-    token: string | null,
-  ): Promise<{ readonly expiresAt: string; readonly files: readonly SharedFile[] }>
+  files(id: string, token: string | null): Promise<OpenShare>
   /** Fails: invalid_token for another operation, file_not_found for files that are not shared or were removed. A GET that gets bytes is
    *  counted before the first of them. */
   open(call: Call, input: OpenShareInput): Promise<SharedDelivery>

@@ -56,7 +56,7 @@ export function createOpening(deps: ShareDeps): Pick<ShareService, 'files' | 'op
     async files(id, token) {
       const share = await admitted(id, token)
       const files = (await viewFiles(deps, share)).map(({ bucket: _, ...file }) => file)
-      return { expiresAt: share.expiresAt, files }
+      return { operation: share.operation, expiresAt: share.expiresAt, files }
     },
 
     async open(call, input) {

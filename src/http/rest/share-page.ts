@@ -1,7 +1,8 @@
 // What a person sees who opens the address of a share in a browser: the files, and how to get them. No script, nothing loaded.
 import { formatSize } from '../../core/units.ts'
+import type { LinkOperation } from '../../files/model.ts'
 import { inlineType } from '../../files/sniff.ts'
-import type { SharedFile } from '../../shares/model.ts'
+import type { OpenShare, SharedFile } from '../../shares/model.ts'
 
 const STYLE = `
 :root{color-scheme:light dark}
@@ -22,9 +23,9 @@ export function prefersPage(accept: string | undefined): boolean {
   return page !== -1 && (data === -1 || page < data)
 }
 
-/** The page, in UTF-8. `expiresAt` is RFC 3339. */
-export function sharePage(files: readonly SharedFile[], expiresAt: string): string {
-  const items = files.map(item).join('\n')
+/** The page, in UTF-8. */
+export function sharePage({ files, operation, expiresAt }: OpenShare): string {
+  const items = files.map((file) => item(file, operation)).join('\n')
   const until = `${expiresAt.slice(0, 16).replace('T', ' ')} UTC`
   return `<!doctype html>
 <html lang="en">
@@ -39,18 +40,16 @@ ${items}
 `
 }
 
-function item({ name, size, mimeType, url }: SharedFile): string {
+function item({ name, size, mimeType, url }: SharedFile, operation: LinkOperation | null): string {
   if (name === null || url === null) return '<li>This file was removed.</li>'
-  const about = `${formatSize(size ?? 0)}, ${mimeType ?? ''}`
-  return `<li><bdi>${harmless(name)}</bdi><small>${harmless(about)}</small>${links(url, mimeType ?? '')}</li>`
-}
-
-/** Relative to the page, which may be served under a prefix. */
-function links(url: string, mimeType: string): string {
-  const [, path = '', operation = '', query = ''] = /\/(files\/[^/]+\/)(download|view)(\?.*)$/.exec(url) ?? []
-  const link = (to: string, text: string): string => `<a href="${harmless(path + to + query)}">${text}</a>`
-  if (operation === 'view') return link('view', inlineType(mimeType, { inlinePdf: false }) ? 'Open' : 'Download')
-  return link('download', 'Download')
+  const type = mimeType ?? ''
+  const about = `${formatSize(size ?? 0)}, ${type}`
+  // Below the page, which may be served under a prefix.
+  const [, path = '', query = ''] = /\/(files\/[^/]+\/)\w+(\?.*)$/.exec(url) ?? []
+  const link = (to: LinkOperation, text: string): string => `<a href="${harmless(path + to + query)}">${text}</a>`
+  const shown = operation !== 'download' && inlineType(type, { inlinePdf: false }) ? link('view', 'Open') : ''
+  const kept = operation === 'view' ? (shown === '' ? link('view', 'Download') : '') : link('download', 'Download')
+  return `<li><bdi>${harmless(name)}</bdi><small>${harmless(about)}</small>${shown}${kept}</li>`
 }
 
 function harmless(text: string): string {

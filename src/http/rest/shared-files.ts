@@ -108,9 +108,9 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
       failures: FAILURES,
       async handler(exchange, { query }) {
         const token = tokenOf(exchange, query)
-        const { files, expiresAt } = await shares.files(exchange.param('share_id'), token)
+        const share = await shares.files(exchange.param('share_id'), token)
         if (prefersPage(exchange.header('accept'))) {
-          const body = sharePage(files, expiresAt)
+          const body = sharePage(share)
           return {
             status: 200,
             headers: {
@@ -122,8 +122,8 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
             body,
           }
         }
-        const shown = files.map(({ mimeType, ...file }) => ({ ...file, mime_type: mimeType }))
-        return json(200, { files: shown, expires_at: expiresAt }, PRIVATE)
+        const shown = share.files.map(({ mimeType, ...file }) => ({ ...file, mime_type: mimeType }))
+        return json(200, { files: shown, expires_at: share.expiresAt }, PRIVATE)
       },
     }),
     bytes('GET', 'download'),
