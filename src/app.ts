@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
+import { createShareTokens } from './access/share-tokens.ts'
 import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
@@ -32,6 +33,7 @@ import type { Observer } from './observe/observer.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
+import { createShareService } from './shares/service.ts'
 import { openStores } from './stores.ts'
 
 export { type LoadedAlyx, loadAlyx, type ProjectFiles }
@@ -122,6 +124,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   }
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
+  const shares = createShareService({ ...deps, shareTokens: createShareTokens(secret) })
   const sessions = createUploadSessions({ ...deps, spool })
   const sweep = createSweep({
     ...config.cleanup,
@@ -150,6 +153,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const app = createHttp({
     files,
     records,
+    shares,
     collections: schema.collections,
     identify: createIdentity({
       jwt: config.auth.jwt,

@@ -16,3 +16,9 @@ export function requireChoice<Choice extends string>(option: string, text: strin
   if (found === undefined) throw usage(`--${option} ${text} is not known`, `Choose from: ${choices.join(', ')}.`)
   return found
 }
+
+/** A whole number from 1 on. Fails: usage, naming the option. */
+export function requireCount(option: string, text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw usage(`--${option} ${text} is not a whole number from 1 on`)
+  return Number(text)
+}

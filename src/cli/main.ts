@@ -25,6 +25,7 @@ const COMMANDS = {
   rm: () => import('./commands/rm.ts'),
   stat: () => import('./commands/stat.ts'),
   sign: () => import('./commands/sign.ts'),
+  share: () => import('./commands/share.ts'),
   sweep: () => import('./commands/sweep.ts'),
   doctor: () => import('./commands/doctor.ts'),
   'migrate-backend': () => import('./commands/migrate-backend.ts'),

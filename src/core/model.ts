@@ -4,6 +4,9 @@
 export const OPERATIONS = ['create', 'read', 'update', 'delete', 'download'] as const
 export type Operation = (typeof OPERATIONS)[number]
 
+/** How bytes are handed out by a link or a share: as an attachment, or to be shown where the type is safe. */
+export type LinkOperation = 'download' | 'view'
+
 /** Who asks. An anonymous caller has null and empty in every field. */
 export interface Caller {
   readonly kind: 'anonymous' | 'user' | 'key'

@@ -3,19 +3,29 @@ import { type CodedContent, codedContent } from '../blobs/content.ts'
 import type { StoredFile } from '../blobs/store.ts'
 import { fail } from '../core/errors.ts'
 import type { ByteRange, FileRow } from '../core/model.ts'
+import type { Bucket } from '../schema/model.ts'
 import { takesCoding } from './accepted-coding.ts'
 import { type CodedForm, decideDelivery } from './deliver.ts'
 import { absent, type FileDeps, findFile, findRow, requireBucket, requireFile } from './lookup.ts'
-import type { DeliveryBody, FileService, OpenInput } from './model.ts'
+import type { Delivery, DeliveryBody, FileService, OpenInput } from './model.ts'
 import { entityTag, servingHeaders } from './serving-headers.ts'
 import { isLive } from './visibility.ts'
 
 /** Bodies up to this size are read in one piece. */
 const ONE_PIECE = 256 * 1024
 
+/** The answer to a request for a file's bytes, from somebody who has the right to them; `bucket` says how they may be kept and shown. */
+export type Serve = (
+  file: FileRow,
+  bucket: Pick<Bucket, 'cache' | 'inlinePdf'>,
+  input: Pick<OpenInput, 'operation' | 'method' | 'headers'>,
+  signal: AbortSignal,
+) => Delivery
+
 /** The verb `open`; see FileService. */
 export function createDeliveries(deps: FileDeps): FileService['open'] {
-  const { schema, access, blobs, links, clock } = deps
+  const { schema, access, links, clock } = deps
+  const serve = createServing(deps)
 
   async function byLink(input: OpenInput, token: string): Promise<FileRow> {
     const grant = links.verify(token, clock.now())
@@ -33,16 +43,21 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     const file =
       input.token === null ? await findFile(deps, call, input.bucket, input.id) : await byLink(input, input.token)
     if (input.token === null) requireFile(access, call, 'download', file)
+    return serve(file, bucket, input, call.signal)
+  }
+}
 
-    const { method, operation } = input
+/** Weighs conditions and range, and opens nothing. No right is asked. */
+export function createServing({ blobs }: Pick<FileDeps, 'blobs'>): Serve {
+  return (file, bucket, { method, operation, headers: asked }, signal) => {
     const inCoding = codedContent(file)
     const decision = decideDelivery({
       method,
       size: file.size,
       etag: entityTag(file.checksum),
       lastModified: file.updatedAt,
-      headers: input.headers,
-      coded: inCoding && formOf(file, inCoding, input.headers['accept-encoding']),
+      headers: asked,
+      coded: inCoding && formOf(file, inCoding, asked['accept-encoding']),
     })
     const sent = decision.coded ? inCoding : null
     const headers = servingHeaders(file, {
@@ -59,7 +74,7 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     return {
       status: decision.status,
       headers,
-      body: sends ? body(sent?.file ?? file, decision.range, decision.length, call.signal) : null,
+      body: sends ? body(sent?.file ?? file, decision.range, decision.length, signal) : null,
     }
   }
 

@@ -1,6 +1,6 @@
 // What the file service takes and gives. Protocols (REST, tus, …) are ways to call these verbs.
 import type { Readable } from 'node:stream'
-import type { Call, FileRow } from '../core/model.ts'
+import type { Call, FileRow, LinkOperation } from '../core/model.ts'
 import type { SortField } from '../meta/store.ts'
 
 /** The fields of an upload as they arrive, all text; the service parses and refuses them. */
@@ -57,7 +57,7 @@ export interface FileUpdate {
   readonly rules?: Readonly<Record<string, string>> | null | undefined
 }
 
-export type LinkOperation = 'download' | 'view'
+export type { LinkOperation }
 
 export interface OpenInput {
   readonly bucket: string

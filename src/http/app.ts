@@ -8,6 +8,7 @@ import type { FileService } from '../files/model.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { RecordService } from '../records/model.ts'
 import type { Schema } from '../schema/model.ts'
+import type { ShareService } from '../shares/model.ts'
 import { createClientAddress } from './address.ts'
 import { createCallers } from './caller.ts'
 import { createCors } from './cors.ts'
@@ -19,11 +20,14 @@ import { fileRoutes } from './rest/files.ts'
 import { linkRoutes } from './rest/links.ts'
 import { operationRoutes, type Readiness, type RenderMetrics } from './rest/operations.ts'
 import { recordRoutes } from './rest/records.ts'
+import { sharedFileRoutes } from './rest/shared-files.ts'
+import { shareRoutes } from './rest/shares.ts'
 import type { Route } from './route.ts'
 
 export interface HttpDeps {
   readonly files: FileService
   readonly records: RecordService
+  readonly shares: ShareService
   readonly collections: Schema['collections']
   readonly identify: Identify
   readonly server: Pick<ServerConfig, 'publicUrl' | 'trustedProxies' | 'cors'>
@@ -56,6 +60,8 @@ export function createHttp(deps: HttpDeps): Hono {
     ...byteRoutes(files, observer),
     ...fileRoutes(files),
     ...linkRoutes(files),
+    ...shareRoutes(deps.shares),
+    ...sharedFileRoutes(deps.shares, observer),
     ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),

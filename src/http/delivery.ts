@@ -42,7 +42,10 @@ export async function send(exchange: Exchange, answer: Answer): Promise<Sent> {
   const content = isDelivery(body) ? await body.bytes!() : body
   // Counting what the head says already would take longer than sending it.
   const bytes = content === null ? 0 : Number(headers['content-length'] ?? Buffer.byteLength(content))
-  if (outgoing.destroyed) return abandon(outgoing)
+  if (outgoing.destroyed) {
+    answer.onSent?.(0, false)
+    return abandon(outgoing)
+  }
   if (hasUnread(exchange, incoming)) sendEarly(exchange, incoming, outgoing, answer.status, headers, content)
   else {
     outgoing.writeHead(answer.status, headers)

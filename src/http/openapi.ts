@@ -110,8 +110,8 @@ function successes(route: Route): Responses {
 }
 
 function successContent(doc: ResponseDoc): Content | undefined {
-  if (doc.schema !== undefined) return { 'application/json': { schema: doc.schema } }
-  return doc.content === undefined ? undefined : contentOf(doc.content)
+  const others = doc.content === undefined ? undefined : contentOf(doc.content)
+  return doc.schema === undefined ? others : Object.assign({ 'application/json': { schema: doc.schema } }, others)
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Record<string, unknown> {

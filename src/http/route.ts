@@ -51,7 +51,7 @@ export function empty(status: number, headers: Readonly<Record<string, string>> 
 
 export interface ResponseDoc {
   readonly description: string
-  /** Of a JSON body; for other bodies give `content`. */
+  /** Of a JSON body; for other bodies, or besides it, give `content`. */
   readonly schema?: z.ZodType
   /** Media type → OpenAPI schema object. */
   readonly content?: Readonly<Record<string, JsonSchema>>
@@ -145,6 +145,8 @@ export const PARAMS: Readonly<Record<string, Param>> = {
     missing: 'upload_not_found',
     description: 'Id of an upload; the file it becomes has the same.',
   },
+  share_id: { fits: isId, missing: 'share_not_found', description: 'Id of a share (UUIDv7).' },
+  file_id: { fits: isId, missing: 'file_not_found', description: 'Id of a file in the share.' },
   collection: {
     fits: (text) => NAME.test(text),
     missing: 'collection_not_found',

@@ -7,6 +7,7 @@ import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { createShareSweep } from './share-sweep.ts'
 
 export interface SweepReport {
   readonly dryRun: boolean
@@ -21,6 +22,8 @@ export interface SweepReport {
   readonly expired: number
   /** Spools, temporary files, parts and blobs that belonged to nothing. */
   readonly leftovers: number
+  /** Shares that ended long ago. */
+  readonly shares: number
   readonly errors: number
   /** More is left: the batch or the time ran out. */
   readonly more: boolean
@@ -50,12 +53,13 @@ const LEASE = 'sweep'
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, blobs, spool, reclaim, clock, observer } = deps
   const { holder, releaseGone } = deps.leases
+  const shares = createShareSweep(deps)
 
   return async ({ dryRun }) => {
     const started = clock.now()
     const now = (): string => timestamp(clock.now())
     const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, errors: 0 }
+    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, shares: 0, errors: 0 }
     let more = false
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
@@ -123,6 +127,11 @@ export function createSweep(deps: SweepDeps): Sweep {
       count[kind] += 1
     }
 
+    async function clearShare(id: string): Promise<void> {
+      if (!dryRun) await shares.clear(id)
+      count.shares += 1
+    }
+
     /** Spools whose row is gone (a crash between the commit and their removal) and temporary files nobody writes. */
     async function clearLeftovers(): Promise<void> {
       const old = clock.now() - 6 * deps.leaseTime
@@ -156,6 +165,7 @@ export function createSweep(deps: SweepDeps): Sweep {
         )
         await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
+        await drain(() => shares.due(deps.batchSize), clearShare)
         await clearLeftovers()
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)

@@ -367,7 +367,7 @@ const table: readonly Scenario[] = [
   },
 ]
 
-// Left out: E94 shares (do not exist yet) · E81 /v1 content and collections (do not exist yet) · E89, E92, E95 carry no case
+// Left out: E94 shares (shares.test.ts) · E81 /v1 content and collections (do not exist yet) · E89, E92, E95 carry no case
 // · E96 the 429 (rate_limits.sign is refused as "not offered by this version").
 scenarios('signed links', table)
 

@@ -10,6 +10,7 @@ import type { FileService, ListInput, OpenInput, UploadInput } from '../../src/f
 import { createHttp, type HttpDeps } from '../../src/http/app.ts'
 import type { EventName } from '../../src/observe/observer.ts'
 import type { RecordService } from '../../src/records/model.ts'
+import type { ShareService } from '../../src/shares/model.ts'
 
 export interface Heard {
   readonly name: EventName
@@ -41,6 +42,18 @@ const noRecords: RecordService = {
   update: async (_, collection) => Promise.reject(absent(collection)),
   remove: async (_, collection) => Promise.reject(absent(collection)),
   references: async () => [],
+}
+
+const noShare = async (): Promise<never> => Promise.reject(fail('share_not_found', 'there is no such share'))
+
+/** A server on which nothing is shared. */
+const noShares: ShareService = {
+  create: noShare,
+  list: async () => ({ shares: [], nextCursor: null }),
+  get: noShare,
+  revoke: noShare,
+  files: noShare,
+  open: noShare,
 }
 
 /** Buckets: `pub` (all may), `none` (nobody may), `tiny` (10 bytes). `Bearer alice` is the only good credential. */
@@ -154,6 +167,7 @@ export function createWorld(overrides: Partial<HttpDeps> = {}, service: Partial<
   const app = createHttp({
     files,
     records: noRecords,
+    shares: noShares,
     collections: new Map(),
     identify: async (authorization) => {
       if (authorization === 'Bearer alice') return USER

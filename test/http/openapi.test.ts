@@ -37,6 +37,7 @@ test('it names every route, the server and the version', async () => {
   )
   expect(operations.sort()).toEqual([
     'delete /api/files/{bucket}/{id}',
+    'delete /api/shares/{share_id}',
     'get /api/buckets',
     'get /api/files/{bucket}',
     'get /api/files/{bucket}/{id}',
@@ -44,17 +45,25 @@ test('it names every route, the server and the version', async () => {
     'get /api/files/{bucket}/{id}/references',
     'get /api/files/{bucket}/{id}/sign',
     'get /api/files/{bucket}/{id}/view',
+    'get /api/shares',
+    'get /api/shares/{share_id}',
+    'get /api/shares/{share_id}/files',
+    'get /api/shares/{share_id}/files/{file_id}/download',
+    'get /api/shares/{share_id}/files/{file_id}/view',
     'get /docs',
     'get /health/live',
     'get /health/ready',
     'get /openapi.json',
     'head /api/files/{bucket}/{id}/download',
     'head /api/files/{bucket}/{id}/view',
+    'head /api/shares/{share_id}/files/{file_id}/download',
+    'head /api/shares/{share_id}/files/{file_id}/view',
     'patch /api/files/{bucket}/{id}',
     'post /api/files/{bucket}',
     'post /api/files/{bucket}/delete',
     'post /api/files/{bucket}/sign',
     'post /api/files/{bucket}/{id}/revoke-links',
+    'post /api/shares',
     'put /api/files/{bucket}',
   ])
 })

@@ -1,19 +1,18 @@
 // Files as bytes: upload as a form or raw, download, view.
 import * as z from 'zod'
-import { fail, isFailure } from '../../core/errors.ts'
+import { isFailure } from '../../core/errors.ts'
 import type { FileRow } from '../../core/model.ts'
-import type { Delivery, FileService, LinkOperation, UploadInput } from '../../files/model.ts'
+import type { FileService, LinkOperation, UploadInput } from '../../files/model.ts'
 import type { Observer } from '../../observe/observer.ts'
 import { requireIdentity } from '../body.ts'
-import { failureAnswer } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
 import { readUploadForm } from '../multipart.ts'
 import { type Answer, json, type Route, route } from '../route.ts'
+import { BINARY, BYTES, BYTES_FAILURES, conditions, isRefusal, refusal, summaryOf } from './byte-answers.ts'
 import { ACCESS, FILE, TAG } from './files.ts'
 import { fileSchema, viewFile } from './view.ts'
 
 const BUCKET = '/api/files/{bucket}'
-const BINARY = { type: 'string', format: 'binary' } as const
 
 const fieldShape = {
   path: z.string().optional().meta({ description: "Default: the bucket's path template." }),
@@ -76,32 +75,8 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       summary: summaryOf(method, operation),
       tag: TAG,
       query: linkQuery,
-      responses: {
-        200: {
-          description: 'The whole file.',
-          content: { '*/*': BINARY },
-          headers: {
-            ETag: '`"<sha256>"`, or `"<sha256>-<coding>"` with a Content-Encoding.',
-            'Content-Encoding':
-              '`gzip` or `zstd`: the stored bytes of a compressed file, for clients that accept them so.',
-          },
-        },
-        206: {
-          description: 'The range asked for.',
-          content: { '*/*': BINARY },
-          headers: { 'Content-Range': 'bytes a-b/size' },
-        },
-        304: { description: 'Unchanged.' },
-      },
-      failures: [
-        ...ACCESS,
-        'file_not_found',
-        'precondition_failed',
-        'range_not_satisfiable',
-        'storage_unavailable',
-        'decrypt_failed',
-        'file_corrupt',
-      ],
+      responses: BYTES,
+      failures: [...ACCESS, ...BYTES_FAILURES],
       async handler(exchange, input) {
         const bucket = exchange.param('bucket')
         const delivery = await files.open(exchange.call(), {
@@ -110,17 +85,9 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           operation,
           method,
           token: input.query?.token ?? null,
-          headers: {
-            'accept-encoding': exchange.header('accept-encoding'),
-            range: exchange.header('range'),
-            'if-range': exchange.header('if-range'),
-            'if-match': exchange.header('if-match'),
-            'if-none-match': exchange.header('if-none-match'),
-            'if-modified-since': exchange.header('if-modified-since'),
-            'if-unmodified-since': exchange.header('if-unmodified-since'),
-          },
+          headers: conditions(exchange),
         })
-        if (delivery.status === 412 || delivery.status === 416) return refusal(exchange, delivery)
+        if (isRefusal(delivery)) return refusal(exchange, delivery)
         return {
           ...delivery,
           onSent: (sent, whole) =>
@@ -188,24 +155,4 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
     bytes('GET', 'view'),
     bytes('HEAD', 'view'),
   ]
-}
-
-function summaryOf(method: 'GET' | 'HEAD', operation: LinkOperation): string {
-  if (method === 'HEAD') return `What a ${operation} would answer`
-  return operation === 'download' ? 'Download a file' : 'Show a file in the browser'
-}
-
-/** 412 and 416 carry the envelope like every failure, and what the file's current state is. */
-function refusal(exchange: Exchange, { status, headers }: Delivery): Answer {
-  const failure =
-    status === 412
-      ? fail('precondition_failed', 'the file is not in the state the request demands')
-      : fail('range_not_satisfiable', 'the range begins after the end of the file')
-  const answer = failureAnswer(failure, exchange.start.requestId, null)
-  const kept = Object.fromEntries(
-    ['content-range', 'accept-ranges', 'etag', 'vary'].flatMap((name) =>
-      headers[name] === undefined ? [] : [[name, headers[name]]],
-    ),
-  )
-  return { ...answer, headers: { ...answer.headers, ...kept } }
 }

@@ -11,9 +11,9 @@ export interface Reserve {
   refill(): void
 }
 
-/** Deletions of all kinds, records among them, the end of keys and links, and the leases that sweeps and deletions need. */
+/** Deletions of all kinds, records among them, the end of keys, links and shares, and the leases that sweeps and deletions need. */
 const RELIEVING: ReadonlySet<string> = new Set(
-  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey lock unlock release lease releaseLease closeMultipart'.split(
+  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey revokeShare removeShare lock unlock release lease releaseLease closeMultipart'.split(
     ' ',
   ),
 )

@@ -13,6 +13,7 @@ import { multipartReads } from './multiparts.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
+import { createShareStore } from './share-store.ts'
 import { spareReads } from './spares.ts'
 import { spoolPartReads } from './spool-parts.ts'
 
@@ -40,6 +41,7 @@ export function createStore(
     }
   }
   return {
+    ...createShareStore(db, writer, now),
     records: createRecordStore(db, recordTables(tables), threads, now),
     async claim(draft, ceilings, reservation) {
       return claimedRow(draft, await writer.call('claim', draft, ceilings, reservation))

@@ -19,6 +19,7 @@ import { recordTables } from './record-table.ts'
 import { recordVerbs } from './record-verbs.ts'
 import { createReferences } from './references.ts'
 import { openReserve } from './reserve.ts'
+import { shareVerbs } from './shares.ts'
 import { spareVerbs } from './spares.ts'
 import { spoolPartVerbs } from './spool-parts.ts'
 import type { ThreadData } from './thread.ts'
@@ -49,6 +50,7 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     ...spareVerbs(db),
     ...spoolPartVerbs(db),
     ...wrappedKeyVerbs(db),
+    ...shareVerbs(db),
     mendDrift: () => findDrift(db, true),
     mendReferences: () => mendReferences(db, tables),
     /** Resolves when a write could be done. */

@@ -9,6 +9,7 @@ import { pageStatement } from '../../../src/meta/sqlite/lists.ts'
 import { applyMigrations } from '../../../src/meta/sqlite/open.ts'
 import { DEAD_UPLOADS, EXPIRED_FILES, FILES, STUCK_DELETIONS } from '../../../src/meta/sqlite/reads.ts'
 import { SELECT_FILE, SELECT_UPLOAD } from '../../../src/meta/sqlite/rows.ts'
+import { ENDED_SHARES, SHARES } from '../../../src/meta/sqlite/shares.ts'
 import { query } from '../../contract/meta-store.ts'
 
 describe('query plans', () => {
@@ -79,6 +80,16 @@ describe('query plans', () => {
     expect(steps).toEqual([
       expect.stringContaining('autoindex__alyx_files_1 (id=?)'),
       expect.stringContaining('SCAN json_each'),
+    ])
+  })
+
+  it('shares are found by owner in their order, and by their end, through an index each', () => {
+    const steps = (sql: string) => plan(sql).filter((step) => /_alyx_shares|\bs\b/.test(step))
+    expect(steps(SHARES)).toEqual([expect.stringContaining('_alyx_shares_owner (owner_id=? AND id<?)')])
+    expect(plan(SHARES).filter((step) => step.includes('TEMP B-TREE'))).toEqual([])
+    expect(steps(ENDED_SHARES)).toEqual([
+      expect.stringContaining('_alyx_shares_expires (expires_at<?)'),
+      expect.stringContaining('_alyx_shares_revoked (revoked_at<?)'),
     ])
   })
 
