@@ -12,6 +12,7 @@ import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { createHolder } from './files/holder.ts'
+import { createInspector, type Inspect } from './files/inspection.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
@@ -46,6 +47,10 @@ export interface AlyxOptions extends ProjectFiles {
   readonly s3Times?: Partial<S3Times>
   /** Brings the tables to what schema.yaml says, as `alyx migrate apply` does; without it the start is refused when they differ. */
   readonly migrate?: boolean
+  /** Looks into every upload once it is complete and before it becomes a file, by whatever protocol it came. */
+  readonly inspect?: Inspect
+  /** Milliseconds that `inspect` may take for one upload. Default 30 s. */
+  readonly inspectTimeout?: number
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
   readonly offline?: boolean
 }
@@ -79,6 +84,7 @@ export interface Serving {
 }
 
 const LEASE_TIME = 20_000
+const INSPECT_TIMEOUT = 30_000
 
 /** Opens the store and wires the server. Fails config_invalid with every problem of the files, and when the secret is unfit. */
 export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
@@ -119,6 +125,14 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     uploads: config.uploads,
     signedUrls: config.signedUrls,
     publicUrl: config.server.publicUrl,
+    ...(options.inspect && {
+      inspect: createInspector({
+        inspect: options.inspect,
+        timeout: options.inspectTimeout ?? INSPECT_TIMEOUT,
+        clock,
+        observer,
+      }),
+    }),
   }
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })

@@ -57,7 +57,11 @@ async function openMeta({ config, schema, projectDir, migrate, offline, clock, o
   const { location: file, durability } = config.database
   if (migrate) await applySchema({ file, durability, schema, projectDir, clock })
   else if (!offline) await requireApplied({ file, schema, projectDir })
-  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
+  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema), trashTimes: trashTimesOf(schema) })
+}
+
+function trashTimesOf({ buckets }: Schema): Readonly<Record<string, number>> {
+  return Object.fromEntries([...buckets.values()].flatMap(({ name, trash }) => (trash === null ? [] : [[name, trash]])))
 }
 
 async function openBytes({ config, schema, offline, s3Times, clock, observer }: StoresOptions, meta: MetaStore) {

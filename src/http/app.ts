@@ -18,7 +18,9 @@ import { byteRoutes } from './rest/file-bytes.ts'
 import { fileRoutes } from './rest/files.ts'
 import { linkRoutes } from './rest/links.ts'
 import { operationRoutes, type Readiness, type RenderMetrics } from './rest/operations.ts'
+import { quarantineRoutes } from './rest/quarantine.ts'
 import { recordRoutes } from './rest/records.ts'
+import { trashRoutes } from './rest/trash.ts'
 import type { Route } from './route.ts'
 
 export interface HttpDeps {
@@ -56,6 +58,8 @@ export function createHttp(deps: HttpDeps): Hono {
     ...byteRoutes(files, observer),
     ...fileRoutes(files),
     ...linkRoutes(files),
+    ...trashRoutes(files),
+    ...quarantineRoutes(files),
     ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),

@@ -19,6 +19,8 @@ export interface SweepReport {
   readonly deletions: number
   /** Files whose expires_at had passed, or that no record named while they were staged. */
   readonly expired: number
+  /** Files whose time in the trash was over. */
+  readonly purged: number
   /** Spools, temporary files, parts and blobs that belonged to nothing. */
   readonly leftovers: number
   readonly errors: number
@@ -55,7 +57,7 @@ export function createSweep(deps: SweepDeps): Sweep {
     const started = clock.now()
     const now = (): string => timestamp(clock.now())
     const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, errors: 0 }
+    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, purged: 0, leftovers: 0, errors: 0 }
     let more = false
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
@@ -118,7 +120,7 @@ export function createSweep(deps: SweepDeps): Sweep {
       count.leftovers += 1
     }
 
-    async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
+    async function clearFile(file: FileRow, kind: 'deletions' | 'expired' | 'purged'): Promise<void> {
       if (!dryRun) await reclaim(file)
       count[kind] += 1
     }
@@ -153,6 +155,10 @@ export function createSweep(deps: SweepDeps): Sweep {
         await drain(
           () => meta.expiredFiles(now(), deps.batchSize),
           (file) => clearFile(file, 'expired'),
+        )
+        await drain(
+          () => meta.purgeableFiles(now(), deps.batchSize),
+          (file) => clearFile(file, 'purged'),
         )
         await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)

@@ -12,7 +12,7 @@ export interface Metrics extends Observer {
 }
 
 /** The counts of a sweep's report. */
-const SWEPT = ['uploads', 'deletions', 'expired', 'leftovers', 'errors'] as const
+const SWEPT = ['uploads', 'deletions', 'expired', 'purged', 'leftovers', 'errors'] as const
 const LOAD_AFTER = 2000
 /** Events kept until the library is there. */
 const MAX_WAITING = 20_000
