@@ -27,6 +27,7 @@ import { createMove, type Move } from './jobs/moves.ts'
 import { createRotation, type Rotation } from './jobs/rotation.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
+import { hookName, startSender, WEBHOOK_TIMES, type WebhookTimes } from './jobs/webhooks.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
@@ -49,6 +50,8 @@ export interface AlyxOptions extends ProjectFiles {
   readonly migrate?: boolean
   /** Looks into every upload once it is complete and before it becomes a file, by whatever protocol it came. */
   readonly inspect?: Inspect
+  /** Where webhooks are to be sent otherwise than WEBHOOK_TIMES say. */
+  readonly webhookTimes?: Partial<WebhookTimes>
   /** Milliseconds that `inspect` may take for one upload. Default 30 s. */
   readonly inspectTimeout?: number
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
@@ -147,6 +150,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     observer,
     leases,
     leaseTime,
+    hooks: config.webhooks.map(({ url }) => hookName(url)),
   })
   const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
 
@@ -192,6 +196,19 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       ? null
       : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
 
+  if (config.webhooks.length > 0) observe.metrics?.watchOutbox(meta.outboxDepth)
+  const sender =
+    options.offline === true
+      ? null
+      : startSender({
+          webhooks: config.webhooks,
+          meta,
+          clock,
+          observer,
+          holder: leases.holder,
+          times: { ...WEBHOOK_TIMES, ...options.webhookTimes },
+        })
+
   return {
     app,
     config,
@@ -207,7 +224,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       retired = true
     },
     async close() {
-      await runner?.stop()
+      await Promise.all([runner?.stop(), sender?.stop()])
       leases.close()
       await Promise.all([blobs.close(), spool.close()])
       await meta.close()

@@ -92,10 +92,10 @@ async function* walk(
 }
 
 function positionOf(file: FileRow, sort: SortField): Position {
-  return { value: valueOf(file, sort), id: file.id }
+  return { value: placeOf(file, sort), id: file.id }
 }
 
-function valueOf(file: FileRow, sort: SortField): string | number {
+function placeOf(file: FileRow, sort: SortField): string | number {
   switch (sort) {
     case 'created_at':
       return file.createdAt

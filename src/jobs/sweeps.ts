@@ -7,6 +7,7 @@ import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { DEAD_FOR, STRAY_FOR } from './webhooks.ts'
 
 export interface SweepReport {
   readonly dryRun: boolean
@@ -21,6 +22,8 @@ export interface SweepReport {
   readonly expired: number
   /** Files whose time in the trash was over. */
   readonly purged: number
+  /** Events that nobody will take any more: dead letters, and those of webhooks that are configured no longer. */
+  readonly events: number
   /** Spools, temporary files, parts and blobs that belonged to nothing. */
   readonly leftovers: number
   readonly errors: number
@@ -42,6 +45,8 @@ export interface SweepDeps {
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
+  /** The webhooks that are configured, by their names in the database. Default none. */
+  readonly hooks?: readonly string[]
 }
 
 export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
@@ -57,7 +62,16 @@ export function createSweep(deps: SweepDeps): Sweep {
     const started = clock.now()
     const now = (): string => timestamp(clock.now())
     const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, purged: 0, leftovers: 0, errors: 0 }
+    const count = {
+      uploads: 0,
+      uploadBytes: 0,
+      deletions: 0,
+      expired: 0,
+      purged: 0,
+      events: 0,
+      leftovers: 0,
+      errors: 0,
+    }
     let more = false
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
@@ -140,6 +154,15 @@ export function createSweep(deps: SweepDeps): Sweep {
       count.leftovers += await blobs.sweepTemporary(old, dryRun)
     }
 
+    async function clearEvents(): Promise<void> {
+      const dead = timestamp(started - DEAD_FOR)
+      const stray = timestamp(started - STRAY_FOR)
+      const { hooks = [], batchSize } = deps
+      if (dryRun) count.events = await meta.countDroppable(dead, stray, hooks)
+      for (let dropped = batchSize; !dryRun && dropped === batchSize && inTime(); count.events += dropped)
+        dropped = await meta.dropEvents(dead, stray, hooks, batchSize)
+    }
+
     const until = timestamp(started + 2 * deps.maxRuntime)
     const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
     if (ran) {
@@ -163,6 +186,7 @@ export function createSweep(deps: SweepDeps): Sweep {
         await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
         await clearLeftovers()
+        await clearEvents()
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)
       }

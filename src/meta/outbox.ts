@@ -1,15 +1,5 @@
 // The part of the contract about webhooks: events wait in the database until their receiver has taken them.
-
-export const EVENT_TYPES = [
-  'file.created',
-  'file.updated',
-  'file.deleted',
-  'file.expired',
-  'file.restored',
-  'file.quarantined',
-  'upload.expired',
-] as const
-export type EventType = (typeof EVENT_TYPES)[number]
+import type { EventType } from '../core/event-types.ts'
 
 /** Which events a webhook hears of. Other verbs write them, each in the transaction of the change; without subscriptions nothing is written. */
 export interface Subscription {

@@ -1,7 +1,8 @@
 // Events for webhooks: rows of `_alyx_outbox`, written in the transaction of what they tell of and gone once they were sent.
 import { randomUUID } from 'node:crypto'
 import type { Database } from 'better-sqlite3'
-import type { EventType, FailedAttempt, OutboxDepth, OutboxEvent, Subscription } from '../outbox.ts'
+import type { EventType } from '../../core/event-types.ts'
+import type { FailedAttempt, OutboxDepth, OutboxEvent, Subscription } from '../outbox.ts'
 import { fileObject } from './file-json.ts'
 import type { StoredUpload } from './rows.ts'
 
