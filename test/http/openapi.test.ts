@@ -36,7 +36,10 @@ test('it names every route, the server and the version', async () => {
     Object.keys(item).map((method) => `${method} ${path}`),
   )
   expect(operations.sort()).toEqual([
+    'delete /api/admin/quarantine/{bucket}/{id}',
     'delete /api/files/{bucket}/{id}',
+    'get /api/admin/quarantine/{bucket}',
+    'get /api/admin/quarantine/{bucket}/{id}/download',
     'get /api/buckets',
     'get /api/files/{bucket}',
     'get /api/files/{bucket}/{id}',
@@ -51,9 +54,11 @@ test('it names every route, the server and the version', async () => {
     'head /api/files/{bucket}/{id}/download',
     'head /api/files/{bucket}/{id}/view',
     'patch /api/files/{bucket}/{id}',
+    'post /api/admin/quarantine/{bucket}/{id}/release',
     'post /api/files/{bucket}',
     'post /api/files/{bucket}/delete',
     'post /api/files/{bucket}/sign',
+    'post /api/files/{bucket}/{id}/restore',
     'post /api/files/{bucket}/{id}/revoke-links',
     'put /api/files/{bucket}',
   ])
