@@ -12,7 +12,7 @@ import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { createHolder } from './files/holder.ts'
-import { createInspector, type Inspect } from './files/inspection.ts'
+import { type InspectOptions, inspectorOf } from './files/inspection.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
@@ -27,7 +27,7 @@ import { createMove, type Move } from './jobs/moves.ts'
 import { createRotation, type Rotation } from './jobs/rotation.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
-import { hookName, startSender, WEBHOOK_TIMES, type WebhookTimes } from './jobs/webhooks.ts'
+import { hookName, startSender, type WebhookOptions } from './jobs/webhooks.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
@@ -38,7 +38,7 @@ import { openStores } from './stores.ts'
 
 export { type LoadedAlyx, loadAlyx, type ProjectFiles }
 
-export interface AlyxOptions extends ProjectFiles {
+export interface AlyxOptions extends ProjectFiles, InspectOptions, WebhookOptions {
   /** Hears every event beside log and metrics. */
   readonly observer?: Observer
   readonly clock?: Clock
@@ -48,12 +48,6 @@ export interface AlyxOptions extends ProjectFiles {
   readonly s3Times?: Partial<S3Times>
   /** Brings the tables to what schema.yaml says, as `alyx migrate apply` does; without it the start is refused when they differ. */
   readonly migrate?: boolean
-  /** Looks into every upload once it is complete and before it becomes a file, by whatever protocol it came. */
-  readonly inspect?: Inspect
-  /** Where webhooks are to be sent otherwise than WEBHOOK_TIMES say. */
-  readonly webhookTimes?: Partial<WebhookTimes>
-  /** Milliseconds that `inspect` may take for one upload. Default 30 s. */
-  readonly inspectTimeout?: number
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
   readonly offline?: boolean
 }
@@ -87,7 +81,6 @@ export interface Serving {
 }
 
 const LEASE_TIME = 20_000
-const INSPECT_TIMEOUT = 30_000
 
 /** Opens the store and wires the server. Fails config_invalid with every problem of the files, and when the secret is unfit. */
 export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
@@ -128,14 +121,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     uploads: config.uploads,
     signedUrls: config.signedUrls,
     publicUrl: config.server.publicUrl,
-    ...(options.inspect && {
-      inspect: createInspector({
-        inspect: options.inspect,
-        timeout: options.inspectTimeout ?? INSPECT_TIMEOUT,
-        clock,
-        observer,
-      }),
-    }),
+    ...inspectorOf(options, clock, observer),
   }
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
@@ -197,17 +183,11 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
 
   if (config.webhooks.length > 0) observe.metrics?.watchOutbox(meta.outboxDepth)
-  const sender =
-    options.offline === true
-      ? null
-      : startSender({
-          webhooks: config.webhooks,
-          meta,
-          clock,
-          observer,
-          holder: leases.holder,
-          times: { ...WEBHOOK_TIMES, ...options.webhookTimes },
-        })
+  const { webhooks } = config
+  const sender = startSender(
+    { webhooks: options.offline === true ? [] : webhooks, meta, clock, observer, leases },
+    options,
+  )
 
   return {
     app,
@@ -224,7 +204,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       retired = true
     },
     async close() {
-      await Promise.all([runner?.stop(), sender?.stop()])
+      await Promise.all([runner?.stop(), sender.stop()])
       leases.close()
       await Promise.all([blobs.close(), spool.close()])
       await meta.close()

@@ -53,6 +53,25 @@ export function inspectedFile(upload: UploadRow, facts: InspectedFacts): Omit<In
 /** UTF-16 units of a reason that are kept. */
 const REASON_LENGTH = 500
 
+/** What a program may give `createAlyx`. */
+export interface InspectOptions {
+  /** Looks into every upload once it is complete and before it becomes a file, by whatever protocol it came. */
+  readonly inspect?: Inspect
+  /** Milliseconds that `inspect` may take for one upload. Default 30 s. */
+  readonly inspectTimeout?: number
+}
+
+const TIMEOUT = 30_000
+
+/** What the file service needs of the options: nothing where nothing is inspected. */
+export function inspectorOf(
+  { inspect, inspectTimeout: timeout = TIMEOUT }: InspectOptions,
+  clock: Clock,
+  observer: Observer,
+): { readonly inspect?: Inspector } {
+  return inspect === undefined ? {} : { inspect: createInspector({ inspect, timeout, clock, observer }) }
+}
+
 /** Bounds an `inspect` of the program to `timeout` milliseconds. */
 export function createInspector(deps: {
   readonly inspect: Inspect

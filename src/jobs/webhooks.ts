@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/model.ts'
 import { webhookKey } from '../config/webhook-key.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
+import type { Leases } from '../files/leases.ts'
 import type { OutboxEvent, Subscription } from '../meta/outbox.ts'
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
@@ -48,9 +49,13 @@ export interface SenderDeps {
   readonly meta: MetaStore
   readonly clock: Clock
   readonly observer: Observer
-  /** Names this process. */
-  readonly holder: string
-  readonly times: WebhookTimes
+  readonly leases: Pick<Leases, 'holder'>
+}
+
+/** What a program may give `createAlyx`. */
+export interface WebhookOptions {
+  /** Where webhooks are to be sent otherwise than WEBHOOK_TIMES say. */
+  readonly webhookTimes?: Partial<WebhookTimes>
 }
 
 export interface Sender {
@@ -75,9 +80,10 @@ export function pauseAfter(failed: number, times: WebhookTimes): number | null {
 }
 
 /** Looks for events from now on, until it is stopped. */
-export function startSender(deps: SenderDeps): Sender {
+export function startSender(deps: SenderDeps, options: WebhookOptions = {}): Sender {
   const stopping = new AbortController()
-  const loops = deps.webhooks.map((webhook) => serveWebhook(deps, webhook, stopping.signal))
+  const times = { ...WEBHOOK_TIMES, ...options.webhookTimes }
+  const loops = deps.webhooks.map((webhook) => serveWebhook(deps, webhook, times, stopping.signal))
   return {
     async stop() {
       stopping.abort()
@@ -89,9 +95,11 @@ export function startSender(deps: SenderDeps): Sender {
 async function serveWebhook(
   deps: SenderDeps,
   { url, secret }: Config['webhooks'][number],
+  times: WebhookTimes,
   stopping: AbortSignal,
 ): Promise<void> {
-  const { meta, clock, observer, holder, times } = deps
+  const { meta, clock, observer } = deps
+  const { holder } = deps.leases
   const hook = hookName(url)
   const lease = `webhook:${hook}`
   const receiver: Receiver = { url, key: webhookKey(secret) ?? Buffer.from(secret) }
