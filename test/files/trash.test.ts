@@ -322,6 +322,18 @@ describe('the end of the trash', () => {
   })
 })
 
+describe('doctor', () => {
+  it('misses the bytes of a file in the trash as of any other', async () => {
+    const file = await upload()
+    await remove(file)
+    await shop.blobs.remove(file.backend, file.key)
+    const { problems } = await shop.doctor({ readData: false, fix: false })
+    expect(problems).toMatchObject([{ invariant: 'I1', kind: 'blob_missing', id: file.id }])
+    await remove(file, true)
+    await sound()
+  })
+})
+
 describe('records and the trash', () => {
   it('a file that a record restricts does not go there', async () => {
     const file = await upload()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Subscription } from '../../../src/meta/outbox.ts'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { silent } from '../../../src/observe/observer.ts'
+import { hiddenFilesContract } from '../../contract/hidden-files.ts'
 import { type Fixture, metaStoreContract } from '../../contract/meta-store.ts'
 import { outboxContract } from '../../contract/outbox.ts'
 import { uploadPartsContract } from '../../contract/upload-parts.ts'
@@ -20,6 +21,7 @@ const open = async (subscriptions: readonly Subscription[] = []): Promise<Fixtur
 }
 
 metaStoreContract('SQLite', open)
+hiddenFilesContract('SQLite', open)
 outboxContract('SQLite', open)
 uploadPartsContract('SQLite', open)
 wrappedKeysContract('SQLite', open)
