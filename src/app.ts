@@ -13,6 +13,7 @@ import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { createHolder } from './files/holder.ts'
+import { type InspectOptions, inspectorOf } from './files/inspection.ts'
 import { createLeases } from './files/leases.ts'
 import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
@@ -27,6 +28,7 @@ import { createMove, type Move } from './jobs/moves.ts'
 import { createRotation, type Rotation } from './jobs/rotation.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
+import { hookName, startSender, type WebhookOptions } from './jobs/webhooks.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
@@ -38,7 +40,7 @@ import { openStores } from './stores.ts'
 
 export { type LoadedAlyx, loadAlyx, type ProjectFiles }
 
-export interface AlyxOptions extends ProjectFiles {
+export interface AlyxOptions extends ProjectFiles, InspectOptions, WebhookOptions {
   /** Hears every event beside log and metrics. */
   readonly observer?: Observer
   readonly clock?: Clock
@@ -121,6 +123,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     uploads: config.uploads,
     signedUrls: config.signedUrls,
     publicUrl: config.server.publicUrl,
+    ...inspectorOf(options, clock, observer),
   }
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
@@ -136,6 +139,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     observer,
     leases,
     leaseTime,
+    hooks: config.webhooks.map(({ url }) => hookName(url)),
   })
   const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
 
@@ -182,6 +186,13 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       ? null
       : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
 
+  if (config.webhooks.length > 0) observe.metrics?.watchOutbox(meta.outboxDepth)
+  const { webhooks } = config
+  const sender = startSender(
+    { webhooks: options.offline === true ? [] : webhooks, meta, clock, observer, leases },
+    options,
+  )
+
   return {
     app,
     config,
@@ -197,7 +208,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       retired = true
     },
     async close() {
-      await runner?.stop()
+      await Promise.all([runner?.stop(), sender.stop()])
       leases.close()
       await Promise.all([blobs.close(), spool.close()])
       await meta.close()

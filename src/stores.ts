@@ -12,6 +12,7 @@ import { requireDescribed } from './files/described.ts'
 import type { Spool } from './files/spool.ts'
 import { openSpool } from './files/spool-disk.ts'
 import { createPartsSpool } from './files/spool-parts.ts'
+import { subscriptionsOf } from './jobs/webhooks.ts'
 import { openSqlite } from './meta/sqlite/open.ts'
 import { applySchema, requireApplied } from './meta/sqlite/schema-apply.ts'
 import type { MetaStore } from './meta/store.ts'
@@ -57,7 +58,20 @@ async function openMeta({ config, schema, projectDir, migrate, offline, clock, o
   const { location: file, durability } = config.database
   if (migrate) await applySchema({ file, durability, schema, projectDir, clock })
   else if (!offline) await requireApplied({ file, schema, projectDir })
-  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
+  const subscriptions = subscriptionsOf(config.webhooks)
+  return openSqlite({
+    file,
+    durability,
+    observer,
+    clock,
+    tables: tablesOf(schema),
+    trashTimes: trashTimesOf(schema),
+    subscriptions,
+  })
+}
+
+function trashTimesOf({ buckets }: Schema): Readonly<Record<string, number>> {
+  return Object.fromEntries([...buckets.values()].flatMap(({ name, trash }) => (trash === null ? [] : [[name, trash]])))
 }
 
 async function openBytes({ config, schema, offline, s3Times, clock, observer }: StoresOptions, meta: MetaStore) {

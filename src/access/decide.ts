@@ -43,8 +43,8 @@ export interface Access {
   decide(request: AccessRequest): Decision
   /** Fails unauthenticated or forbidden with details {operation, rule}, and says so to the observer. */
   require(request: AccessRequest): void
-  /** Fails as `require` does where the bucket has no read rule or the key may not read. */
-  listFilter(call: ListCall, bucket: string): ListFilter
+  /** Fails as `require` does where the bucket has no rule for the operation (default `read`) or the key may not. */
+  listFilter(call: ListCall, bucket: string, operation?: 'read' | 'delete'): ListFilter
   /** Which files of a bucket the caller may read. As `decide`: never throws, reports nothing. */
   readable(call: ListCall, bucket: string): ListFilter
   /** Parsed JSON → rules a file may carry. Fails validation_failed: no file_security, unknown operation, a rule that does not compile. */
@@ -94,11 +94,11 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
     return judge({ caller, request, bucket: name, file }, operation, ask)
   }
 
-  function readable({ caller, request }: ListCall, name: string): ListFilter {
-    if (scopeRefusal(caller, 'read') !== null) return { kind: 'none' }
+  function filter({ caller, request }: ListCall, name: string, operation: 'read' | 'delete'): ListFilter {
+    if (scopeRefusal(caller, operation) !== null) return { kind: 'none' }
     if (caller.admin) return { kind: 'all' }
     const guard = guarded.get(name)
-    const rule = guard?.rules.get('read')
+    const rule = guard?.rules.get(operation)
     if (guard?.bucket.fileSecurity === true) return { kind: 'each' }
     if (rule === undefined) return { kind: 'none' }
     if (rule.form === 'owner') return caller.id === null ? { kind: 'none' } : { kind: 'owner', ownerId: caller.id }
@@ -108,20 +108,28 @@ function buildAccess(guarded: ReadonlyMap<string, Guarded>, observer: Observer):
 
   return {
     decide,
-    readable,
+    readable: (call, name) => filter(call, name, 'read'),
 
     require(request) {
       const decision = decide(request)
       if (!decision.allowed) throw refused(observer, 'bucket', request.bucket, decision)
     },
 
-    listFilter(call, name) {
+    listFilter(call, name, operation = 'read') {
       const { caller } = call
-      const unscoped = scopeRefusal(caller, 'read')
+      const unscoped = scopeRefusal(caller, operation)
       if (unscoped !== null) throw refused(observer, 'bucket', name, unscoped)
-      if (!caller.admin && guarded.get(name)?.rules.get('read') === undefined)
-        throw refused(observer, 'bucket', name, refuse(caller, 'read', `buckets.${name}.rules.read`, 'no_rule'))
-      return readable(call, name)
+      const guard = guarded.get(name)
+      // Of rules of their own the trash may show what the bucket has no rule for.
+      const asksFiles = operation === 'delete' && guard?.bucket.fileSecurity === true
+      if (!caller.admin && !asksFiles && guard?.rules.get(operation) === undefined)
+        throw refused(
+          observer,
+          'bucket',
+          name,
+          refuse(caller, operation, `buckets.${name}.rules.${operation}`, 'no_rule'),
+        )
+      return filter(call, name, operation)
     },
 
     checkOwnRules(name, rules) {

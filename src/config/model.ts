@@ -1,4 +1,5 @@
 // What alyx.yml says once it has been understood. Sizes in bytes, durations in milliseconds, paths absolute.
+import type { EventType } from '../core/event-types.ts'
 
 export interface Config {
   readonly server: ServerConfig
@@ -11,7 +12,7 @@ export interface Config {
   readonly policies: PoliciesConfig | null
   readonly filesApi: FilesApiConfig | null
   readonly rateLimits: { readonly uploads: Rate | null; readonly sign: Rate | null; readonly failedAuth: Rate | null }
-  readonly webhooks: readonly { readonly url: string; readonly secret: string; readonly events: readonly string[] }[]
+  readonly webhooks: readonly { readonly url: string; readonly secret: string; readonly events: readonly EventType[] }[]
   readonly logging: {
     readonly level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
     readonly format: 'json' | 'pretty'

@@ -1,4 +1,5 @@
 // The form of alyx.yml: every key, what it may hold, and what holds where it is left out.
+import { EVENT_TYPES } from '../core/event-types.ts'
 import { map, optional, record, required, section, variant } from '../core/mapping.ts'
 import {
   inspect,
@@ -28,6 +29,7 @@ import {
   s3Region,
   url,
 } from './values.ts'
+import { webhookKey } from './webhook-key.ts'
 
 /** Node's timers take at most 2^31 - 1 milliseconds. */
 const LONGEST_TIMER = '24d'
@@ -83,9 +85,16 @@ const policies = {
 
 const webhook = record({
   url: required(address),
-  secret: required(secret),
-  events: required(list(word(['file.created', 'file.deleted']))),
+  secret: required(
+    refine(secret, (value) => (webhookKey(value) === null ? 'expected base64 after "whsec_", or another text' : null)),
+  ),
+  events: required(list(word(EVENT_TYPES))),
 })
+
+/** One receiver is one list of events that are sent in order. */
+const webhooks = refine(list(webhook), (hooks) =>
+  new Set(hooks.map((hook) => hook.url)).size < hooks.length ? 'two webhooks have the same url' : null,
+)
 
 /** Both durations, and the first not above the second. */
 function ordered<T extends Record<A | B, number>, A extends string, B extends string>(
@@ -193,7 +202,7 @@ export function configShape(root: YamlNode) {
         failed_auth: optional(nullable(rate), { count: 60, window: 60_000 }),
       }),
     ),
-    webhooks: optional(list(webhook), []),
+    webhooks: optional(webhooks, []),
     logging: section(
       record({
         level: optional(word(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']), 'info'),

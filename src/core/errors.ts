@@ -23,6 +23,7 @@ export const CATALOGUE = {
   validation_failed: { status: 400, hint: 'Correct the fields in details.' },
   file_reference_invalid: { status: 400, hint: 'Name a file that exists in the field’s bucket and that you may read.' },
   checksum_mismatch: { status: 400, hint: 'The bytes that arrived are not the ones announced: send them again.' },
+  file_refused: { status: 400, hint: 'The server has looked into the content and does not take it.' },
   unauthenticated: { status: 401, hint: 'Send Authorization: Bearer <JWT or API key>.' },
   invalid_token: { status: 401, hint: 'Get a new token: this one is not valid here.' },
   token_expired: { status: 401, hint: 'Get a new token: this one has expired.' },
@@ -60,6 +61,7 @@ export const CATALOGUE = {
   file_corrupt: { status: 500, hint: 'The stored bytes do not match their checksum: restore the file from a backup.' },
   not_implemented: { status: 501, hint: 'This server does not offer the feature.' },
   storage_unavailable: { status: 503, hint: 'The storage backend does not answer: try again after Retry-After.' },
+  inspection_failed: { status: 503, hint: 'The content could not be inspected: try again after Retry-After.' },
   database_busy: { status: 503, hint: 'Try again after Retry-After.' },
   storage_full: { status: 507, hint: 'The server’s disk is full.' },
   /** Raised between rooms only; callers turn it into one of the codes above. */

@@ -86,8 +86,18 @@ export type Metadata = Readonly<Record<string, unknown>>
 /** A file's own rules (`file_security`), CEL source per operation. */
 export type OwnRules = Readonly<Partial<Record<Operation, string>>>
 
-/** `ready` is readable; `deleting` is a tombstone whose bytes may still be there. */
-export type FileState = 'ready' | 'deleting'
+/** `ready` is readable; `trashed` was deleted and can be restored; `quarantined` waits for an admin, as `inspect` asked for; `deleting` is a
+ *  tombstone whose bytes may still be there. */
+export type FileState = 'ready' | 'trashed' | 'quarantined' | 'deleting'
+
+/** Since when a file is in the trash or in quarantine, or was when it was condemned. Times RFC 3339. */
+export interface Hidden {
+  readonly at: string
+  /** Of the trash: until when it can be restored; null in quarantine. */
+  readonly purgeAt: string | null
+  /** Of quarantine: what `inspect` said. */
+  readonly reason: string | null
+}
 
 /** One codec that was applied to a blob, in the order of encoding, with what decoding needs. */
 export interface CodecUse {
@@ -132,6 +142,8 @@ export interface FileRow extends FileFacts {
   readonly stagedUntil: string | null
   readonly createdAt: string
   readonly updatedAt: string
+  /** Null but in the trash and in quarantine. */
+  readonly hidden: Hidden | null
 }
 
 /** `put` covers raw and multipart requests, which cannot be resumed; `tus` can. */

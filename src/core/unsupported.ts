@@ -11,11 +11,9 @@ export interface Unsupported {
 }
 
 const UNSUPPORTED: readonly Unsupported[] = [
-  { path: 'buckets.*.trash' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },
   { path: 'files_api' },
-  { path: 'webhooks' },
 ]
 
 /**

@@ -7,7 +7,7 @@ import type { Call, FileRow, UploadRow } from '../core/model.ts'
 import type { FileDeps } from './lookup.ts'
 import type { Spool } from './spool.ts'
 import { createTurns, type Turn, type TurnTimes } from './turns.ts'
-import { isLive, isOwn } from './visibility.ts'
+import { isInQuarantine, isLive, isOwn } from './visibility.ts'
 
 /** The client of a PATCH may go silent this long before another request takes over; see turns.ts. */
 const TURN_TIMES: TurnTimes = { silence: 1000, patience: 8000 }
@@ -54,7 +54,9 @@ export function createExclusive(
       return { upload, file: null }
     }
     const file = await meta.file(bucket, id)
-    if (file === null || !isLive(file, clock) || !isOwn(file.ownerId, call.caller)) throw absent
+    // Whoever sent it hears that it has arrived, and nothing else.
+    const isThere = file !== null && (isLive(file, clock) || isInQuarantine(file, clock))
+    if (!isThere || !isOwn(file.ownerId, call.caller)) throw absent
     return { upload: null, file }
   }
 

@@ -5,6 +5,7 @@ import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow, UploadRow } from '../core/model.ts'
 import type { Bucket } from '../schema/model.ts'
 import { extendHead, type Gathered, type Gathering, NOTHING_GATHERED } from './gathering.ts'
+import { type InspectedFacts, inspectedFile } from './inspection.ts'
 import { requireCreate, requireType } from './limits.ts'
 import type { FileDeps } from './lookup.ts'
 import { sniff } from './sniff.ts'
@@ -76,6 +77,16 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
     return { mimeType, codecs, checksum, crc32 }
   }
 
+  /** Before it is stored: what was refused never gets to a backend, and after a fault the spool has all that is needed to go on. */
+  async function inspected(bucket: Bucket, upload: UploadRow, facts: InspectedFacts): Promise<string | null> {
+    try {
+      return (await deps.inspect?.(inspectedFile(upload, facts), () => spooled(upload, bucket))) ?? null
+    } catch (error) {
+      await refuse(upload, error)
+      throw error
+    }
+  }
+
   async function discard(upload: UploadRow): Promise<void> {
     gathering.drop(upload.id)
     try {
@@ -110,6 +121,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
           throw error
         },
       )
+      const quarantine = await inspected(bucket, upload, { size, mimeType, checksum })
       const stored = await store(upload, bucket, codecs, crc32)
       observer.event('step', { point: 'stored', id: upload.id })
       const file = await meta.commit(
@@ -117,6 +129,7 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
         { mimeType, checksum, ...stored },
         timestamp(clock.now()),
         leases.holder,
+        quarantine,
       )
       observer.event('step', { point: 'committed', id: upload.id })
       tell(upload, 'stored', size)

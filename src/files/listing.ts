@@ -15,7 +15,8 @@ export function createListing(deps: FileDeps): FileService['list'] {
 
   return async (call, bucketName, input) => {
     const bucket = requireBucket(schema, bucketName)
-    const filter = access.listFilter(call, bucket.name)
+    const operation = input.trashed === true ? 'delete' : 'read'
+    const filter = access.listFilter(call, bucket.name, operation)
     const nothing = { files: [], nextCursor: null, total: input.total ? 0 : null }
     if (filter.kind === 'none') return nothing
     if (filter.kind === 'owner' && input.ownerId !== null && input.ownerId !== filter.ownerId) return nothing
@@ -30,8 +31,9 @@ export function createListing(deps: FileDeps): FileService['list'] {
       ownerId: filter.kind === 'owner' ? filter.ownerId : input.ownerId,
       staged: stagedFor(call.caller),
       now: timestamp(clock.now()),
+      ...(input.trashed === true && { hidden: 'trashed' as const }),
     }
-    const readable = (file: FileRow): boolean => filter.kind !== 'each' || mayRead(call, file)
+    const readable = (file: FileRow): boolean => filter.kind !== 'each' || may(call, operation, file)
     const found = filter.kind === 'each' ? await collect(query, readable) : [...(await meta.list(query))]
     const files = found.slice(0, input.limit)
     const last = files.at(-1)
@@ -42,10 +44,9 @@ export function createListing(deps: FileDeps): FileService['list'] {
     }
   }
 
-  function mayRead(call: Call, file: FileRow): boolean {
+  function may(call: Call, operation: 'read' | 'delete', file: FileRow): boolean {
     const { caller, request } = call
-    return access.decide({ caller, operation: 'read', bucket: file.bucket, file, ownRules: file.rules, request })
-      .allowed
+    return access.decide({ caller, operation, bucket: file.bucket, file, ownRules: file.rules, request }).allowed
   }
 
   /** Reads on until `query.limit` readable files are found or none are left. */
@@ -91,17 +92,28 @@ async function* walk(
 }
 
 function positionOf(file: FileRow, sort: SortField): Position {
-  const value = sort === 'created_at' ? file.createdAt : sort === 'name' ? file.name : file.size
-  return { value, id: file.id }
+  return { value: placeOf(file, sort), id: file.id }
 }
 
-function writeCursor(last: FileRow, input: ListInput): string {
+function placeOf(file: FileRow, sort: SortField): string | number {
+  switch (sort) {
+    case 'created_at':
+      return file.createdAt
+    case 'deleted_at':
+      return file.hidden?.at ?? ''
+    default:
+      return file[sort]
+  }
+}
+
+/** The position after `last`, for readCursor. */
+export function writeCursor(last: FileRow, input: Pick<ListInput, 'sort' | 'descending'>): string {
   const { value, id } = positionOf(last, input.sort)
   return Buffer.from(JSON.stringify([input.sort, input.descending, value, id])).toString('base64url')
 }
 
 /** Fails invalid_query for anything but a cursor of this very order. */
-function readCursor(cursor: string, input: ListInput): Position {
+export function readCursor(cursor: string, input: Pick<ListInput, 'sort' | 'descending'>): Position {
   const bad = fail('invalid_query', 'cursor is not one that this list gave out', { details: { parameter: 'cursor' } })
   let parsed: unknown
   try {

@@ -9,6 +9,7 @@ import type { Call, FileRow, Operation } from '../core/model.ts'
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { Bucket, Schema } from '../schema/model.ts'
+import type { Inspector } from './inspection.ts'
 import type { Leases } from './leases.ts'
 import { isVisible } from './visibility.ts'
 
@@ -26,6 +27,8 @@ export interface FileDeps {
   readonly uploads: { readonly maxFileSize: number | null; readonly expiry: number; readonly maxOpenPerOwner: number }
   readonly signedUrls: { readonly defaultExpiry: number; readonly maxExpiry: number }
   readonly publicUrl: string
+  /** Looks into uploads before they are committed; without one nothing is looked into. */
+  readonly inspect?: Inspector
 }
 
 /** The declared bucket. Fails bucket_not_found. */

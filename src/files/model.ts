@@ -39,6 +39,8 @@ export interface ListInput {
   readonly mimeType: string | null
   readonly ownerId: string | null
   readonly total: boolean
+  /** The files in the trash that the caller may delete, instead of those that they may read. */
+  readonly trashed?: boolean
 }
 
 export interface FileList {
@@ -126,6 +128,20 @@ export interface BucketView {
   readonly compression: 'none' | 'gzip' | 'zstd'
   readonly encrypted: boolean
   readonly retention: { readonly default: number | null; readonly max: number | null } | null
+  /** Milliseconds for which deleted files can be restored; null = deleted files are gone. */
+  readonly trash: number | null
+}
+
+/** Files that `inspect` had put aside. For admins only: all others fail unauthenticated or forbidden. Every verb fails bucket_not_found. */
+export interface Quarantine {
+  /** Latest first. */
+  list(call: Call, bucket: string, limit: number, cursor: string | null): Promise<FileList>
+  /** The whole content. Fails: file_not_found, storage_unavailable, file_corrupt, decrypt_failed. */
+  open(call: Call, bucket: string, id: string): Promise<Pick<Delivery, 'headers' | 'body'>>
+  /** From now on it is a file like any other. Fails file_not_found. */
+  release(call: Call, bucket: string, id: string): Promise<FileRow>
+  /** For good. Fails: file_not_found, storage_delete_failed. */
+  remove(call: Call, bucket: string, id: string): Promise<void>
 }
 
 /** Every verb throws AppError: bucket_not_found, file_not_found, unauthenticated/forbidden and what it names. */
@@ -136,9 +152,13 @@ export interface FileService {
   list(call: Call, bucket: string, input: ListInput): Promise<FileList>
   stat(call: Call, bucket: string, id: string): Promise<FileRow>
   update(call: Call, bucket: string, id: string, update: FileUpdate): Promise<FileRow>
-  /** Fails: storage_delete_failed with the file kept. */
-  remove(call: Call, bucket: string, id: string): Promise<void>
-  removeMany(call: Call, bucket: string, ids: readonly string[]): Promise<BulkResult>
+  /** Into the trash of the bucket where it has one, unless `permanent`, which takes files out of the trash too.
+   *  Fails: storage_delete_failed with the file kept. */
+  remove(call: Call, bucket: string, id: string, permanent?: boolean): Promise<void>
+  removeMany(call: Call, bucket: string, ids: readonly string[], permanent?: boolean): Promise<BulkResult>
+  /** Out of the trash, to where it was or, when given, to `path`. Asks for the right to delete it. Fails: file_not_found, file_exists. */
+  restore(call: Call, bucket: string, id: string, path: string | null): Promise<FileRow>
+  readonly quarantine: Quarantine
   open(call: Call, input: OpenInput): Promise<Delivery>
   /** `expiry`: text such as `15m` or seconds; null = the default. */
   sign(call: Call, bucket: string, id: string, expiry: string | null, operation: string | null): Promise<Link>

@@ -2,40 +2,49 @@
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
-import { absent, type FileDeps, findRow, requireFile } from './lookup.ts'
-import { isKnown, isLive } from './visibility.ts'
+import { absent, type FileDeps, findRow, requireBucket, requireFile } from './lookup.ts'
+import { isInTrash, isKnown, isLive } from './visibility.ts'
 
 export interface Removal {
   /** Fails: file_in_use, storage_delete_failed (the file is kept), storage_unavailable (unknown: hidden, retried by the sweep). */
-  remove(call: Call, bucket: string, id: string): Promise<void>
+  remove(call: Call, bucket: string, id: string, permanent?: boolean): Promise<void>
 }
 
 type RemovalDeps = Pick<FileDeps, 'meta' | 'blobs' | 'clock' | 'observer'>
 
 /** The verb `remove`; see FileService. */
 export function createRemoval(deps: FileDeps): Removal {
+  const { meta, clock } = deps
   const erase = createErase(deps)
+
+  async function discard({ bucket, id }: FileRow, keptFor: number): Promise<void> {
+    const now = clock.now()
+    await meta.trash(bucket, id, timestamp(now + keptFor), timestamp(now)).catch(toldInUse)
+    deps.observer.event('step', { point: 'trashed', id })
+  }
+
   return {
-    async remove(call, bucket, id) {
+    async remove(call, bucket, id, permanent = false) {
       const file = await findRow(deps, bucket, id)
       // A tombstone is finished rather than refused: a DELETE whose answer was lost can be sent again.
-      const isThere = file.state === 'deleting' || isLive(file, deps.clock)
+      const isThere =
+        file.state === 'deleting' || isLive(file, deps.clock) || (permanent && isInTrash(file, deps.clock))
       if (!isKnown(file, call.caller) || !isThere) throw absent()
       requireFile(deps.access, call, 'delete', file)
-      await erase(file)
+      const keptFor = permanent ? null : requireBucket(deps.schema, bucket).trash
+      if (keptFor === null || file.state === 'deleting') await erase(file)
+      else await discard(file, keptFor)
       deps.observer.event('delete', { bucket, id, size: file.size })
     },
   }
 }
 
 /** Takes a file away because its caller asked for it: what the backend will not delete is kept, unless others want it gone as well. */
-function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
+export function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
   const { meta, blobs, clock, observer } = deps
   return async (file) => {
     const now = timestamp(clock.now())
-    const condemned = await meta.condemn(file.bucket, file.id, now, false).catch((error: unknown) => {
-      throw isFailure(error, 'file_in_use') ? inUse(error) : error
-    })
+    const condemned = await meta.condemn(file.bucket, file.id, now, false).catch(toldInUse)
     if (condemned === null) return
     // Since it was found it may have been moved.
     const { backend, key } = condemned
@@ -67,7 +76,7 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
   return async (file) => {
     const { bucket, id } = file
     // Since it was found it may have been moved.
-    const condemned = file.state === 'ready' ? await meta.condemn(bucket, id, timestamp(clock.now()), true) : file
+    const condemned = file.state === 'deleting' ? file : await meta.condemn(bucket, id, timestamp(clock.now()), true)
     if (condemned === null) return
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id })
@@ -76,6 +85,10 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
     await meta.bury(bucket, id)
     observer.event('step', { point: 'buried', id })
   }
+}
+
+function toldInUse(error: unknown): never {
+  throw isFailure(error, 'file_in_use') ? inUse(error) : error
 }
 
 /** Which record it is may not be the caller's to know: `references` tells those that are. */

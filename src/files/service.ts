@@ -13,7 +13,9 @@ import { createListing } from './listing.ts'
 import { type FileDeps, findFile, requireBucket, requireFile } from './lookup.ts'
 import type { BulkResult, FileService, FileUpdate } from './model.ts'
 import { toldWhenOvertaken } from './overtaken.ts'
+import { createQuarantine } from './quarantine.ts'
 import { createRemoval } from './removal.ts'
+import { createRestore } from './trash.ts'
 import { createUpload } from './upload.ts'
 
 /** Wires the verbs of files; see FileService. */
@@ -27,6 +29,8 @@ export function createFileService(deps: FileDeps): FileService {
     list: createListing(deps),
     open: toldWhenOvertaken(deps, createDeliveries(deps)),
     remove: removal.remove,
+    restore: createRestore(deps),
+    quarantine: createQuarantine(deps),
 
     buckets(call) {
       if (call.caller.kind === 'anonymous') throw fail('unauthenticated', 'sign in to see the buckets')
@@ -38,6 +42,7 @@ export function createFileService(deps: FileDeps): FileService {
         compression: bucket.compression,
         encrypted: bucket.encryption,
         retention: bucket.retention,
+        trash: bucket.trash,
       }))
     },
 
@@ -58,12 +63,12 @@ export function createFileService(deps: FileDeps): FileService {
       )
     },
 
-    async removeMany(call, bucket, ids) {
+    async removeMany(call, bucket, ids, permanent) {
       requireBucket(schema, bucket)
       const deleted: string[] = []
       const failed: BulkResult['failed'][number][] = []
       // All at once: a backend that does not answer is waited for once, not once for each.
-      const removals = [...new Set(ids)].map((id) => ({ id, done: removal.remove(call, bucket, id) }))
+      const removals = [...new Set(ids)].map((id) => ({ id, done: removal.remove(call, bucket, id, permanent) }))
       await Promise.allSettled(removals.map(({ done }) => done))
       for (const { id, done } of removals) {
         try {

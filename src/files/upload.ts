@@ -1,10 +1,12 @@
 // One upload in one request: claim → put → commit. Whatever fails after the claim takes its bytes and its claim with it, at once or by the sweep.
+import { Readable } from 'node:stream'
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileFacts, FileRow, UploadRow } from '../core/model.ts'
 import type { Bucket } from '../schema/model.ts'
 import { type Claimed, claimUpload } from './claim.ts'
 import { createIngest, feed } from './ingest.ts'
+import { inspectedFile } from './inspection.ts'
 import {
   ceilings,
   firstReservation,
@@ -71,9 +73,17 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     return { mimeType, checksum, ...(coded ?? plainFacts(digest.count, crc32)) }
   }
 
-  async function commit(upload: UploadRow, facts: FileFacts): Promise<FileRow> {
+  /** Asks `inspect` about what is stored now; see Inspector. */
+  async function inspected(upload: UploadRow, facts: FileFacts): Promise<string | null> {
+    if (deps.inspect === undefined) return null
+    return deps.inspect(inspectedFile(upload, facts), async (signal) =>
+      facts.size === 0 ? Readable.from([]) : blobs.read({ ...upload, ...facts }, null, signal),
+    )
+  }
+
+  async function commit(upload: UploadRow, facts: FileFacts, quarantine: string | null): Promise<FileRow> {
     try {
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
+      const file = await meta.commit(upload.id, facts, timestamp(clock.now()), null, quarantine)
       observer.event('step', { point: 'committed', id: upload.id })
       return file
     } catch (error) {
@@ -109,13 +119,18 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         reservation: firstReservation(size, sizeBound, maxFileSize(bucket, deps.uploads.maxFileSize)),
         leaseExpiresAt: leases.until(),
       })
-      const facts = await receive(call, bucket, input, claimed).catch(async (error: unknown) => {
+      const { upload } = claimed
+      const received = async (): Promise<{ facts: FileFacts; quarantine: string | null }> => {
+        const facts = await receive(call, bucket, input, claimed)
+        return { facts, quarantine: await inspected(upload, facts) }
+      }
+      const { facts, quarantine } = await received().catch(async (error: unknown) => {
         // Who cannot be written to cannot be asked to remove either: the sweep will, and nobody waits for it.
-        if (isFailure(error, 'storage_unavailable')) await leases.giveUp(claimed.upload.id)
-        else await discard(claimed.upload)
+        if (isFailure(error, 'storage_unavailable')) await leases.giveUp(upload.id)
+        else await discard(upload)
         throw error
       })
-      return await commit(claimed.upload, facts)
+      return await commit(upload, facts, quarantine)
     } finally {
       release()
     }

@@ -2,9 +2,22 @@
 import { type Clock, timestamp } from '../core/clock.ts'
 import type { Caller, FileRow } from '../core/model.ts'
 
-/** Whether a file is there: committed, not being deleted, not expired, not staged for too long. */
-export function isLive({ state, expiresAt, stagedUntil }: FileRow, clock: Clock): boolean {
-  if (state !== 'ready') return false
+/** Whether a file is there: committed, not deleted nor in quarantine, not expired, not staged for too long. */
+export function isLive(file: FileRow, clock: Clock): boolean {
+  return file.state === 'ready' && isInTime(file, clock)
+}
+
+/** Whether a file was deleted and can be restored. */
+export function isInTrash(file: FileRow, clock: Clock): boolean {
+  return file.state === 'trashed' && isInTime(file, clock) && (file.hidden?.purgeAt ?? '') > timestamp(clock.now())
+}
+
+/** Whether a file waits for an admin. */
+export function isInQuarantine(file: FileRow, clock: Clock): boolean {
+  return file.state === 'quarantined' && isInTime(file, clock)
+}
+
+function isInTime({ expiresAt, stagedUntil }: FileRow, clock: Clock): boolean {
   // Writing the time costs more than all else here, and most files have no end.
   if (expiresAt === null && stagedUntil === null) return true
   const now = timestamp(clock.now())

@@ -19,9 +19,11 @@ import { byteRoutes } from './rest/file-bytes.ts'
 import { fileRoutes } from './rest/files.ts'
 import { linkRoutes } from './rest/links.ts'
 import { operationRoutes, type Readiness, type RenderMetrics } from './rest/operations.ts'
+import { quarantineRoutes } from './rest/quarantine.ts'
 import { recordRoutes } from './rest/records.ts'
 import { sharedFileRoutes } from './rest/shared-files.ts'
 import { shareRoutes } from './rest/shares.ts'
+import { trashRoutes } from './rest/trash.ts'
 import type { Route } from './route.ts'
 
 export interface HttpDeps {
@@ -62,6 +64,8 @@ export function createHttp(deps: HttpDeps): Hono {
     ...linkRoutes(files),
     ...shareRoutes(deps.shares),
     ...sharedFileRoutes(deps.shares, observer),
+    ...trashRoutes(files),
+    ...quarantineRoutes(files),
     ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),

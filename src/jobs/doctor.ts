@@ -197,7 +197,7 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 
     async function stillThere(file: FileRow): Promise<boolean> {
       const row = await meta.file(file.bucket, file.id)
-      return row !== null && isLive(row, clock)
+      return row !== null && row.state !== 'deleting' && (row.state !== 'ready' || isLive(row, clock))
     }
   }
 }

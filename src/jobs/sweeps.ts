@@ -8,6 +8,7 @@ import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 import { createShareSweep } from './share-sweep.ts'
+import { DEAD_FOR, STRAY_FOR } from './webhooks.ts'
 
 export interface SweepReport {
   readonly dryRun: boolean
@@ -20,6 +21,10 @@ export interface SweepReport {
   readonly deletions: number
   /** Files whose expires_at had passed, or that no record named while they were staged. */
   readonly expired: number
+  /** Files whose time in the trash was over. */
+  readonly purged: number
+  /** Events that nobody will take any more: dead letters, and those of webhooks that are configured no longer. */
+  readonly events: number
   /** Spools, temporary files, parts and blobs that belonged to nothing. */
   readonly leftovers: number
   /** Shares that ended long ago. */
@@ -43,6 +48,8 @@ export interface SweepDeps {
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
+  /** The webhooks that are configured, by their names in the database. Default none. */
+  readonly hooks?: readonly string[]
 }
 
 export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
@@ -59,7 +66,17 @@ export function createSweep(deps: SweepDeps): Sweep {
     const started = clock.now()
     const now = (): string => timestamp(clock.now())
     const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, shares: 0, errors: 0 }
+    const count = {
+      uploads: 0,
+      uploadBytes: 0,
+      deletions: 0,
+      expired: 0,
+      purged: 0,
+      events: 0,
+      leftovers: 0,
+      shares: 0,
+      errors: 0,
+    }
     let more = false
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
@@ -122,7 +139,7 @@ export function createSweep(deps: SweepDeps): Sweep {
       count.leftovers += 1
     }
 
-    async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
+    async function clearFile(file: FileRow, kind: 'deletions' | 'expired' | 'purged'): Promise<void> {
       if (!dryRun) await reclaim(file)
       count[kind] += 1
     }
@@ -147,6 +164,15 @@ export function createSweep(deps: SweepDeps): Sweep {
       count.leftovers += await blobs.sweepTemporary(old, dryRun)
     }
 
+    async function clearEvents(): Promise<void> {
+      const dead = timestamp(started - DEAD_FOR)
+      const stray = timestamp(started - STRAY_FOR)
+      const { hooks = [], batchSize } = deps
+      if (dryRun) count.events = await meta.countDroppable(dead, stray, hooks)
+      for (let dropped = batchSize; !dryRun && dropped === batchSize && inTime(); count.events += dropped)
+        dropped = await meta.dropEvents(dead, stray, hooks, batchSize)
+    }
+
     const until = timestamp(started + 2 * deps.maxRuntime)
     const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
     if (ran) {
@@ -163,10 +189,15 @@ export function createSweep(deps: SweepDeps): Sweep {
           () => meta.expiredFiles(now(), deps.batchSize),
           (file) => clearFile(file, 'expired'),
         )
+        await drain(
+          () => meta.purgeableFiles(now(), deps.batchSize),
+          (file) => clearFile(file, 'purged'),
+        )
         await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
         await drain(() => shares.due(deps.batchSize), clearShare)
         await clearLeftovers()
+        await clearEvents()
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)
       }

@@ -10,6 +10,8 @@ import type {
   UploadDraft,
   UploadRow,
 } from '../core/model.ts'
+import type { HiddenFileStore } from './hidden-files.ts'
+import type { OutboxStore } from './outbox.ts'
 import type { RecordStore } from './records.ts'
 import type { ShareStore } from './shares.ts'
 import type { PartStore } from './spool-parts.ts'
@@ -36,7 +38,8 @@ export interface FilePatch {
   readonly rules?: OwnRules | null
 }
 
-export type SortField = 'created_at' | 'name' | 'size'
+/** `deleted_at`: since when it is hidden. */
+export type SortField = 'created_at' | 'name' | 'size' | 'deleted_at'
 
 export interface FileQuery {
   readonly bucket: string
@@ -52,6 +55,8 @@ export interface FileQuery {
   readonly ownerId: string | null
   /** Staged files: those of one owner are listed too, or all, or none. */
   readonly staged: { readonly ownerId: string } | 'all' | 'none'
+  /** Those in the trash, or in quarantine, instead of the ready ones. */
+  readonly hidden?: 'trashed' | 'quarantined'
   /** RFC 3339: files expired by then are left out. */
   readonly now: string
 }
@@ -98,7 +103,7 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore extends PartStore, WrappedKeyStore, ShareStore {
+export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, ShareStore, WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
@@ -109,8 +114,15 @@ export interface MetaStore extends PartStore, WrappedKeyStore, ShareStore {
   /** Records durable bytes of a tus upload and prolongs its life. Fails: upload_locked when `holder` no longer has it, upload_not_found. */
   advance(id: string, holder: string, offset: number, expiresAt: string, now: string): Promise<void>
   /** The claim becomes a `ready` file; the reservation becomes usage. Twice is once; a swept claim fails upload_expired.
-   *  `fileLifetime` of the draft becomes expires_at counted from `now`. Fails upload_locked when `holder` is given and does not have it. */
-  commit(id: string, facts: FileFacts, now: string, holder?: string): Promise<FileRow>
+   *  `fileLifetime` of the draft becomes expires_at counted from `now`. With `quarantine`, which says why, the file is `quarantined` instead.
+   *  Fails upload_locked when `holder` is given and does not have it. */
+  commit(
+    id: string,
+    facts: FileFacts,
+    now: string,
+    holder?: string | null,
+    quarantine?: string | null,
+  ): Promise<FileRow>
   /** Path and reservation are free at once; the row stays (state abandoned) until `forget`, so that its bytes still have a row.
    *  True when the claim is abandoned now: only then may its bytes go. False when there is none any more, or it is a file by now, or
    *  `holder` is given and another has it. */
@@ -131,11 +143,11 @@ export interface MetaStore extends PartStore, WrappedKeyStore, ShareStore {
   /** Ids held by `holder` that another process asks for. */
   wanted(holder: string): Promise<readonly string[]>
 
-  /** ready → deleting. Returns the row; null when absent. One that is deleting already is touched, so that nobody restores it. Records that name the file keep naming it until
+  /** ready, trashed or quarantined → deleting. Returns the row; null when absent. One that is deleting already is touched, so that nobody restores it. Records that name the file keep naming it until
    *  `bury`. Fails file_in_use when a field with on_file_delete: restrict names it. `force` passes over that, but is only for files whose
-   *  time is over by `now` (expired, or staged for too long): a ready file of which that is not so is left alone, and null. */
+   *  time is over by `now` (expired, staged or in the trash for too long): a file of which that is not so is left alone, and null. */
   condemn(bucket: string, id: string, now: string, force: boolean): Promise<FileRow | null>
-  /** deleting → ready: the bytes would not go. True when it is ready again: only as long as the tombstone is as `condemn` made it at
+  /** deleting → what it was: the bytes would not go. True when it is that again: only as long as the tombstone is as `condemn` made it at
    *  `condemnedAt`, for whoever else wants the file gone may be removing its bytes, or have dropped its last reference. */
   restore(bucket: string, id: string, condemnedAt: string, now: string): Promise<boolean>
   /** Removes a `deleting` row and returns its bytes to the quotas; fields of records that name the file become null, or lose the element.
@@ -153,7 +165,7 @@ export interface MetaStore extends PartStore, WrappedKeyStore, ShareStore {
   files(ids: readonly string[]): Promise<readonly FileRow[]>
   /** By id alone: for HEAD on a finished tus upload. */
   upload(id: string): Promise<UploadRow | null>
-  /** Ready, unexpired files in order, at most `limit`. */
+  /** Ready (or hidden), unexpired files in order, at most `limit`. */
   list(query: FileQuery): Promise<readonly FileRow[]>
   /** How many `list` would find in all, `after` ignored. */
   count(query: FileQuery): Promise<number>
@@ -164,7 +176,7 @@ export interface MetaStore extends PartStore, WrappedKeyStore, ShareStore {
   deadUploads(now: string, limit: number): Promise<readonly UploadRow[]>
   /** Tombstones last touched before `before`. */
   stuckDeletions(before: string, limit: number): Promise<readonly FileRow[]>
-  /** Ready files whose expires_at has passed, or that were staged and not named in time. */
+  /** Files (in the trash and in quarantine too) whose expires_at has passed, or that were staged and not named in time. */
   expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
 
   /** A named lease over all processes (sweeps). True when taken or prolonged. */

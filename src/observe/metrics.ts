@@ -3,16 +3,19 @@ import type { Registry } from 'prom-client'
 import type { EventName, Observer } from './observer.ts'
 
 type Fields = Readonly<Record<string, unknown>>
+type Depth = () => Promise<{ readonly pending: number; readonly dead: number }>
 type Count = (name: EventName, fields: Fields) => void
 
 export interface Metrics extends Observer {
   /** Everything counted so far, in the text format of Prometheus. */
   render(): Promise<{ readonly contentType: string; readonly body: string }>
   activeUploads(change: 1 | -1): void
+  /** Whom to ask for how many events wait for webhooks; without one nothing is said of it. */
+  watchOutbox(depth: Depth): void
 }
 
 /** The counts of a sweep's report. */
-const SWEPT = ['uploads', 'deletions', 'expired', 'leftovers', 'shares', 'errors'] as const
+const SWEPT = ['uploads', 'deletions', 'expired', 'purged', 'events', 'leftovers', 'shares', 'errors'] as const
 const LOAD_AFTER = 2000
 /** Events kept until the library is there. */
 const MAX_WAITING = 20_000
@@ -23,13 +26,18 @@ const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIO
  *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep a number per SWEPT. */
 export function createMetrics(): Metrics {
   let active = 0
+  let depth: Depth | null = null
   let loaded: Promise<{ readonly registry: Registry; readonly count: Count }> | null = null
   let count: Count | null = null
   let waiting: [EventName, Fields][] = []
 
   const load = (): NonNullable<typeof loaded> => {
     loaded ??= import('prom-client').then((prometheus) => {
-      const made = createCounters(prometheus, () => active)
+      const made = createCounters(
+        prometheus,
+        () => active,
+        () => depth,
+      )
       for (const [name, fields] of waiting) made.count(name, fields)
       waiting = []
       count = made.count
@@ -47,6 +55,9 @@ export function createMetrics(): Metrics {
     activeUploads(change) {
       active += change
     },
+    watchOutbox(given) {
+      depth = given
+    },
     async render() {
       const { registry } = await load()
       return { contentType: registry.contentType, body: await registry.metrics() }
@@ -57,6 +68,7 @@ export function createMetrics(): Metrics {
 function createCounters(
   prometheus: typeof import('prom-client'),
   active: () => number,
+  outbox: () => Depth | null,
 ): { readonly registry: Registry; readonly count: Count } {
   const registry = new prometheus.Registry()
   const registers = [registry]
@@ -83,6 +95,10 @@ function createCounters(
   const quotaRefusals = counter('quota_refused_total', 'Uploads a quota refused.', ['scope'])
   const corrupt = counter('files_corrupt_total', 'Reads that found damaged bytes.', ['bucket'])
   const sweeps = counter('sweeps_total', 'What sweeps cleared, by kind; `errors` will be tried again.', ['kind'])
+  const webhooks = counter('webhook_attempts_total', 'Attempts to send an event, by how they ended.', [
+    'type',
+    'result',
+  ])
   const failures = counter('internal_errors_total', 'Requests that failed through a fault of the server.', ['code'])
   new prometheus.Gauge({
     name: 'alyx_active_uploads',
@@ -90,6 +106,19 @@ function createCounters(
     registers,
     collect() {
       this.set(active())
+    },
+  })
+
+  new prometheus.Gauge({
+    name: 'alyx_webhook_events',
+    help: 'Events that wait for webhooks (`pending`), and those that were given up (`dead`).',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      // The rest of the page is worth having when the database does not answer.
+      const found = await outbox()?.().catch(() => null)
+      this.reset()
+      for (const state of ['pending', 'dead'] as const) if (found) this.set({ state }, found[state])
     },
   })
 
@@ -120,6 +149,7 @@ function createCounters(
     sweep(fields) {
       for (const kind of SWEPT) sweeps.inc({ kind }, amount(fields[kind]))
     },
+    webhook: (fields) => webhooks.inc({ type: label(fields.type), result: label(fields.result) }),
     internal_error: (fields) => failures.inc({ code: codeOf(fields) }),
   }
   return { registry, count: (name, fields) => COUNTS[name]?.(fields) }

@@ -6,6 +6,12 @@ export type EventName =
   | 'upload'
   | 'download'
   | 'delete'
+  /** A file came back from the trash: `{ bucket, id, size }`. */
+  | 'restore'
+  /** The `inspect` of the program said or did something: `{ bucket, id, result, ms, error? }`. */
+  | 'inspection'
+  /** An attempt to send an event: `{ hook, type, id, result, attempts, error? }`. */
+  | 'webhook'
   /** A record was written: `{ collection, operation }`. */
   | 'record'
   | 'rule_refused'

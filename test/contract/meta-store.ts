@@ -324,6 +324,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
           stagedUntil: null,
           createdAt: at(3),
           updatedAt: at(3),
+          hidden: null,
         })
         expect(await store.file('docs', claim.id)).toEqual(file)
         expect(await store.upload(claim.id)).toBeNull()

@@ -153,7 +153,7 @@ describe('addresses', () => {
     [`/api/files/pub//${id}`, 'not_found'],
     [`/api/files/pub/${id}/`, 'not_found'],
     ['/', 'not_found'],
-    [`/api/files/pub/${id}/restore`, 'not_found'],
+    [`/api/files/pub/${id}/revive`, 'not_found'],
   ])('%s is 404 %s', async (path, code) => {
     const { app, calls } = createWorld()
     const answer = await app.request(path)

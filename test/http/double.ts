@@ -82,7 +82,7 @@ export function createWorld(overrides: Partial<HttpDeps> = {}, service: Partial<
     buckets(call) {
       if (call.caller.id === null) throw fail('unauthenticated', 'sign in')
       const common = { maxTotalSize: null, allowedTypes: ['*/*'], compression: 'none', encrypted: false } as const
-      return [{ name: 'pub', maxFileSize: 1024, ...common, retention: { default: 86_400_000, max: null } }]
+      return [{ name: 'pub', maxFileSize: 1024, ...common, retention: { default: 86_400_000, max: null }, trash: null }]
     },
     async upload(call, input) {
       uploads.push(input)
@@ -129,6 +129,16 @@ export function createWorld(overrides: Partial<HttpDeps> = {}, service: Partial<
       const deleted = ids.filter((id) => rows.delete(id))
       const failed = ids.filter((id) => !deleted.includes(id))
       return { deleted, failed: failed.map((id) => ({ id, code: 'file_not_found', message: 'no such file' })) }
+    },
+    async restore(call, bucket, id) {
+      enter(call, bucket)
+      return find(bucket, id)
+    },
+    quarantine: {
+      list: async () => ({ files: [], nextCursor: null, total: null }),
+      open: async (_, bucket, id) => Promise.reject(find(bucket, id)),
+      release: async (_, bucket, id) => find(bucket, id),
+      remove: async (_, bucket, id) => void find(bucket, id),
     },
     async open(call, input) {
       enter(call, input.bucket)
@@ -227,6 +237,7 @@ export function rowOf(
     stagedUntil: null,
     createdAt: now,
     updatedAt: now,
+    hidden: null,
   }
 }
 

@@ -36,8 +36,11 @@ test('it names every route, the server and the version', async () => {
     Object.keys(item).map((method) => `${method} ${path}`),
   )
   expect(operations.sort()).toEqual([
+    'delete /api/admin/quarantine/{bucket}/{id}',
     'delete /api/files/{bucket}/{id}',
     'delete /api/shares/{share_id}',
+    'get /api/admin/quarantine/{bucket}',
+    'get /api/admin/quarantine/{bucket}/{id}/download',
     'get /api/buckets',
     'get /api/files/{bucket}',
     'get /api/files/{bucket}/{id}',
@@ -59,9 +62,11 @@ test('it names every route, the server and the version', async () => {
     'head /api/shares/{share_id}/files/{file_id}/download',
     'head /api/shares/{share_id}/files/{file_id}/view',
     'patch /api/files/{bucket}/{id}',
+    'post /api/admin/quarantine/{bucket}/{id}/release',
     'post /api/files/{bucket}',
     'post /api/files/{bucket}/delete',
     'post /api/files/{bucket}/sign',
+    'post /api/files/{bucket}/{id}/restore',
     'post /api/files/{bucket}/{id}/revoke-links',
     'post /api/shares',
     'put /api/files/{bucket}',

@@ -74,6 +74,10 @@ function fileOf(n: number): StoredFile {
     created_at: at,
     updated_at: at,
     staged_until: dice.chance(0.4) ? soon() : null,
+    hidden_at: null,
+    hidden_path: null,
+    hidden_reason: null,
+    purge_at: null,
   }
 }
 

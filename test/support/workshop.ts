@@ -11,6 +11,7 @@ import { createBlobStore } from '../../src/blobs/store.ts'
 import { createIds } from '../../src/core/ids.ts'
 import { ANONYMOUS, type Call, type Caller } from '../../src/core/model.ts'
 import { createHolder } from '../../src/files/holder.ts'
+import { createInspector, type Inspect } from '../../src/files/inspection.ts'
 import { createLeases } from '../../src/files/leases.ts'
 import { createReclaim } from '../../src/files/removal.ts'
 import { createFileService } from '../../src/files/service.ts'
@@ -18,6 +19,7 @@ import { openSpool } from '../../src/files/spool-disk.ts'
 import { createUploadSessions } from '../../src/files/uploads.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { createSweep } from '../../src/jobs/sweeps.ts'
+import type { Subscription } from '../../src/meta/outbox.ts'
 import { connect } from '../../src/meta/sqlite/connection.ts'
 import { applyMigrations, openSqlite } from '../../src/meta/sqlite/open.ts'
 import { createIndexSql, createTableSql } from '../../src/meta/sqlite/table-sql.ts'
@@ -45,7 +47,15 @@ export const LEASE_TIME = 20_000
 
 /** Everything wired as app.ts does it, but for HTTP. `faults` wraps the backend; time moves only when `tick` says so. */
 export async function openWorkshop(
-  options: { schema?: string; faults?: (backend: Backend) => Backend; expiry?: number } = {},
+  options: {
+    schema?: string
+    faults?: (backend: Backend) => Backend
+    expiry?: number
+    inspect?: Inspect
+    /** Milliseconds. */
+    inspectTimeout?: number
+    subscriptions?: readonly Subscription[]
+  } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'alyx-workshop-'))
   let offset = 0
@@ -65,7 +75,11 @@ export async function openWorkshop(
   const file = join(dir, 'alyx.db')
   const tables = tablesOf(schema)
   await createTables(file, tables)
-  const meta = await openSqlite({ file, durability: 'normal', observer, clock, tables })
+  const trashTimes = Object.fromEntries(
+    [...schema.buckets].flatMap(([name, { trash }]) => (trash ? [[name, trash]] : [])),
+  )
+  const { subscriptions = [] } = options
+  const meta = await openSqlite({ file, durability: 'normal', observer, clock, tables, trashTimes, subscriptions })
   const plain = await openFilesystem({ root: join(dir, 'files'), durability: 'normal', observer })
   const backend = options.faults?.(plain) ?? plain
   const blobs = createBlobStore(new Map([['local', backend]]), observer)
@@ -85,6 +99,14 @@ export async function openWorkshop(
     uploads: { maxFileSize: null, expiry: options.expiry ?? 86_400_000, maxOpenPerOwner: 5 },
     signedUrls: { defaultExpiry: 900_000, maxExpiry: 604_800_000 },
     publicUrl: 'http://localhost:8080',
+    ...(options.inspect && {
+      inspect: createInspector({
+        inspect: options.inspect,
+        timeout: options.inspectTimeout ?? 60_000,
+        clock,
+        observer,
+      }),
+    }),
   }
   const jobs = { meta, blobs, spool, clock, leaseTime: LEASE_TIME }
   const closers: (() => void)[] = []

@@ -19,6 +19,7 @@ export const command = defineCommand({
       description: 'created_at, name or size; - before it turns it round',
       default: 'name',
     },
+    trashed: { type: 'boolean', description: 'the trash of the bucket instead' },
     search: { type: 'string', valueHint: 'TEXT', description: 'only files whose name contains it' },
   },
   async run({ args }) {
@@ -33,7 +34,11 @@ export const command = defineCommand({
     }
     const { bucket, path } = requireBucket(args.target)
     const files: RemoteFile[] = []
-    for await (const file of listFiles(client, bucket, { sort: args.sort, search: args.search })) {
+    for await (const file of listFiles(client, bucket, {
+      sort: args.sort,
+      search: args.search,
+      ...(args.trashed === true && { trashed: 'true' }),
+    })) {
       if (path === null || file.path.startsWith(path)) files.push(file)
     }
     if (args.json) printJson(files)

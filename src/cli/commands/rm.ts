@@ -9,14 +9,18 @@ import { print, printError, printJson } from '../terminal.ts'
 
 export const command = defineCommand({
   meta: { name: 'rm', description: 'delete files' },
-  args: { ...REMOTE, targets: { type: 'positional', description: 'bucket/path, bucket:id or ids', required: true } },
+  args: {
+    ...REMOTE,
+    targets: { type: 'positional', description: 'bucket/path, bucket:id or ids', required: true },
+    permanent: { type: 'boolean', description: 'past the trash of the bucket, or out of it (bucket:id)' },
+  },
   async run({ args }) {
     const client = await openRemote(args)
     const deleted: string[] = []
     const failed: { readonly target: string; readonly code: string; readonly message: string }[] = []
     for (const target of args._) {
       try {
-        const id = await remove(client, target)
+        const id = await remove(client, target, args.permanent === true)
         deleted.push(id)
         if (!args.json) print(`deleted ${target}`)
       } catch (error) {
@@ -30,10 +34,10 @@ export const command = defineCommand({
   },
 })
 
-async function remove(client: Client, target: string): Promise<string> {
+async function remove(client: Client, target: string, permanent: boolean): Promise<string> {
   const { bucket, id } = parseTarget(target)
   // By id no right to read is needed.
   const file = bucket !== null && id !== null ? { bucket, id } : await findFile(client, target)
-  await client.json('DELETE', filesPath(file.bucket, file.id))
+  await client.json('DELETE', filesPath(file.bucket, file.id), permanent ? { query: { permanent: 'true' } } : {})
   return file.id
 }

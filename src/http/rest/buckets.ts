@@ -16,6 +16,7 @@ const bucketSchema = z
     compression: z.enum(['none', 'gzip', 'zstd']),
     encrypted: z.boolean(),
     retention: z.object({ default: duration, max: duration }).nullable(),
+    trash: duration,
   })
   .meta({ id: 'Bucket' })
 
@@ -45,5 +46,6 @@ function viewBucket(bucket: BucketView): z.infer<typeof bucketSchema> {
     compression: bucket.compression,
     encrypted: bucket.encrypted,
     retention: retention === null ? null : { default: text(retention.default), max: text(retention.max) },
+    trash: text(bucket.trash),
   }
 }

@@ -27,6 +27,7 @@ const linkQuery = z.strictObject({
 })
 
 const CREATED = {
+  202: { description: 'Taken in, and kept from everybody until an admin has released it.', schema: fileSchema },
   201: { description: 'Stored.', schema: fileSchema, headers: { Location: 'Path of the file.' } },
 }
 const REFUSALS = [
@@ -40,9 +41,11 @@ const REFUSALS = [
   'file_too_large',
   'quota_exceeded',
   'file_type_not_allowed',
+  'file_refused',
   'unsupported_media_type',
   'rate_limited',
   'storage_unavailable',
+  'inspection_failed',
   'storage_full',
 ] as const
 
@@ -65,6 +68,8 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       input.body.destroy()
     }
     observer.event('upload', { bucket, protocol: 'put', result: 'stored', bytes: row.size, id: row.id })
+    // Nobody but admins sees it, so it has no address yet.
+    if (row.state === 'quarantined') return json(202, viewFile(row))
     return json(201, viewFile(row), { location: exchange.addressOf(row.id) })
   }
 

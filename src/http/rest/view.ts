@@ -62,6 +62,12 @@ export function viewFile(row: FileRow): FileView {
   }
 }
 
+/** The same of a file in the trash: since when, and until when it can be restored. */
+export function viewTrashed(row: FileRow): FileView & { readonly deleted_at?: string; readonly purge_at?: string } {
+  const { at, purgeAt } = row.hidden ?? {}
+  return { ...viewFile(row), ...(at && { deleted_at: at }), ...(purgeAt && { purge_at: purgeAt }) }
+}
+
 /** RFC 3339 in UTC: texts in the order of time. */
 function earlier(a: string | null, b: string | null): string | null {
   if (a === null || b === null) return a ?? b

@@ -45,7 +45,7 @@ const ARRIVE = [
   'database_busy',
 ] as const
 /** What the last byte can bring to light. */
-const FINISH = ['file_type_not_allowed', 'checksum_mismatch'] as const
+const FINISH = ['file_type_not_allowed', 'checksum_mismatch', 'file_refused', 'inspection_failed'] as const
 
 const OFFSET = { 'Upload-Offset': 'Bytes that have arrived and are durable.' }
 const EXPIRES = { 'Upload-Expires': 'Until when the upload can be continued (RFC 9110 date).' }

@@ -5,6 +5,7 @@ import { fail } from '../../core/errors.ts'
 import type { FileFacts, FileRow, UploadDraft } from '../../core/model.ts'
 import type { Ceilings, Reservation } from '../store.ts'
 import type { Counters } from './counters.ts'
+import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
 import {
   fileRow,
@@ -17,7 +18,7 @@ import {
 } from './rows.ts'
 
 /** The verbs of MetaStore on claims; `claim` returns the bytes it reserved. Each must run inside a transaction. */
-export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
+export function claimVerbs(db: Database, counters: Counters, paths: Paths, events: EventWriter) {
   const find = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const findFile = db.prepare<[string], StoredFile>(`${SELECT_FILE} WHERE id = ?`)
   const insert = db.prepare<[StoredUpload]>(INSERT_UPLOAD)
@@ -78,16 +79,18 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       return null
     },
 
-    commit(id: string, facts: FileFacts, now: string, holder: string | null): FileRow {
+    commit(id: string, facts: FileFacts, now: string, holder: string | null, quarantine: string | null): FileRow {
       const done = findFile.get(id)
-      if (done?.state === 'ready') return fileRow(done)
+      if (done?.state === 'ready' || done?.state === 'quarantined') return fileRow(done)
       const claim = requireOpen(id)
       if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
-      const file = storedFile(claim, facts, now)
+      const file = storedFile(claim, facts, now, quarantine)
       insertFile.run(file)
       remove.run(id)
       counters.move(claim, facts.size, -claim.reserved, 1)
+      if (quarantine === null) events.file('file.created', id, now)
+      else events.file('file.quarantined', id, now, { reason: quarantine })
       return fileRow(file)
     },
 
@@ -152,7 +155,7 @@ function storedUpload(draft: UploadDraft, reserved: number): StoredUpload {
   }
 }
 
-function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredFile {
+function storedFile(claim: StoredUpload, facts: FileFacts, now: string, quarantine: string | null): StoredFile {
   const compression = facts.codecs.find(({ name }) => name === 'gzip' || name === 'zstd')?.name ?? null
   return {
     id: claim.id,
@@ -175,13 +178,17 @@ function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredF
     backend: claim.backend,
     key: claim.key,
     codecs: JSON.stringify(facts.codecs),
-    state: 'ready',
+    state: quarantine === null ? 'ready' : 'quarantined',
     rules: claim.rules,
     link_epoch: 0,
     expires_at: later(now, claim.file_lifetime),
     created_at: now,
     updated_at: now,
     staged_until: later(now, claim.staging),
+    hidden_at: quarantine === null ? null : now,
+    hidden_path: null,
+    hidden_reason: quarantine,
+    purge_at: null,
   }
 }
 

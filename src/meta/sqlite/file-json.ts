@@ -3,7 +3,7 @@ import type { ShownFiles } from '../records.ts'
 import { EQUAL_VALUE } from './predicate-sql.ts'
 import type { Bound } from './record-table.ts'
 
-const COLUMNS = ['id', 'bucket', 'name', 'path', 'mime_type', 'size', 'original_size', 'stored_size', 'checksum']
+const COLUMNS = ['mime_type', 'size', 'original_size', 'stored_size', 'checksum']
 
 /** The file of the row `file`, which is an alias of `_alyx_files`, as a JSON object. */
 export function fileObject(file: string): string {
@@ -12,6 +12,9 @@ export function fileObject(file: string): string {
     `'${name}', CASE ${file}.${name} WHEN 1 THEN json('true') ELSE json('false') END`
   const [expires, staged] = [`${file}.expires_at`, `${file}.staged_until`]
   const pairs = [
+    ...['id', 'bucket', 'name'].map(column),
+    // In the trash a file has given its path up.
+    `'path', coalesce(${file}.hidden_path, ${file}.path)`,
     ...COLUMNS.map(column),
     flag('compressed'),
     column('compression_type'),

@@ -1,15 +1,16 @@
 // Changes of finished files: condemn → bury or restore, update, revokeLinks.
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
-import type { FileRow } from '../../core/model.ts'
+import type { FileRow, FileState } from '../../core/model.ts'
 import type { FilePatch } from '../store.ts'
 import type { Counters } from './counters.ts'
+import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
 import type { References } from './references.ts'
-import { fileRow, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
+import { fileRow, isExpired, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
 
 /** The verbs of MetaStore on files. Each must run inside a transaction. */
-export function fileVerbs(db: Database, counters: Counters, paths: Paths, references: References) {
+export function fileVerbs(db: Database, counters: Counters, paths: Paths, references: References, events: EventWriter) {
   const find = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
   const turn = db.prepare<[string, string, string]>('UPDATE _alyx_files SET state = ?, updated_at = ? WHERE id = ?')
   const remove = db.prepare<[string]>('DELETE FROM _alyx_files WHERE id = ?')
@@ -45,13 +46,15 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
     restore(bucket: string, id: string, condemnedAt: string, now: string): boolean {
       const row = find.get(id, bucket)
       if (row?.state !== 'deleting' || row.updated_at !== condemnedAt) return false
-      turn.run('ready', now, id)
+      turn.run(stateBefore(row), now, id)
       return true
     },
 
     bury(bucket: string, id: string): null {
       const row = find.get(id, bucket)
       if (row?.state !== 'deleting') return null
+      if (isExpired(row, row.updated_at)) events.file('file.expired', id, row.updated_at)
+      else events.file('file.deleted', id, row.updated_at, { permanent: true })
       references.release(id)
       remove.run(id)
       counters.move(row, -row.size, 0, -1)
@@ -76,6 +79,7 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
         updated_at: now,
       }
       change.run(changed)
+      events.file('file.updated', id, now)
       return fileRow(changed)
     },
 
@@ -85,4 +89,10 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
       return null
     },
   }
+}
+
+/** What a tombstone was, when its bytes would not go. */
+function stateBefore({ purge_at, hidden_at }: StoredFile): FileState {
+  if (purge_at !== null) return 'trashed'
+  return hidden_at === null ? 'ready' : 'quarantined'
 }

@@ -10,7 +10,12 @@ export interface Lists {
 }
 
 /** The only texts that reach an identifier's place. */
-const SORTS: Readonly<Record<SortField, string>> = { created_at: 'created_at', name: 'name', size: 'size' }
+const SORTS: Readonly<Record<SortField, string>> = {
+  created_at: 'created_at',
+  name: 'name',
+  size: 'size',
+  deleted_at: 'hidden_at',
+}
 
 type Values = (string | number)[]
 
@@ -31,7 +36,9 @@ export function createLists(db: Database): Lists {
     },
     count(query) {
       const { where, values } = conditions(query)
-      const row = prepared(`SELECT count(*) AS found FROM _alyx_files WHERE ${where}`).get(...values) as {
+      const row = prepared(`SELECT count(*) AS found FROM _alyx_files${indexed(query)} WHERE ${where}`).get(
+        ...values,
+      ) as {
         found: number
       }
       return row.found
@@ -41,7 +48,7 @@ export function createLists(db: Database): Lists {
 
 /** Whether the query may have to look at many more rows than it returns. */
 export function isSearching(query: FileQuery): boolean {
-  return query.search !== null || query.mimeType !== null
+  return query.search !== null || query.mimeType !== null || query.hidden !== undefined
 }
 
 /** The statement of one page and its values. The row-value comparison continues in the index where the last page ended. */
@@ -53,18 +60,26 @@ export function pageStatement(query: FileQuery): { readonly sql: string; readonl
   if (query.after) values.push(query.after.value, query.after.id)
   values.push(query.limit)
   return {
-    sql: `${SELECT_FILE} WHERE ${where}${after} ORDER BY ${column} ${direction}, id ${direction} LIMIT ?`,
+    sql: `${SELECT_FILE}${indexed(query)} WHERE ${where}${after} ORDER BY ${column} ${direction}, id ${direction} LIMIT ?`,
     values,
   }
 }
 
+/** Few files are hidden, and without statistics the planner does not know. */
+function indexed({ hidden }: FileQuery): string {
+  return hidden === undefined ? '' : ' INDEXED BY _alyx_files_hidden'
+}
+
 function conditions(query: FileQuery): { where: string; values: Values } {
-  const terms = ['bucket = ?', "state = 'ready'", '(expires_at IS NULL OR expires_at > ?)']
+  const { hidden } = query
+  const terms = ['bucket = ?', `state = '${hidden ?? 'ready'}'`, '(expires_at IS NULL OR expires_at > ?)']
   const values: Values = [query.bucket, query.now]
   const add = (term: string, ...more: Values) => {
     terms.push(term)
     values.push(...more)
   }
+  if (hidden !== undefined) add('hidden_at IS NOT NULL')
+  if (hidden === 'trashed') add('purge_at > ?', query.now)
   if (query.staged === 'none') add('staged_until IS NULL')
   else if (query.staged === 'all') add('(staged_until IS NULL OR staged_until > ?)', query.now)
   else add('(staged_until IS NULL OR (staged_until > ? AND owner_id = ?))', query.now, query.staged.ownerId)

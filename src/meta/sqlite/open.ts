@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
+import type { Subscription } from '../outbox.ts'
 import type { MetaStore, Migration } from '../store.ts'
 import type { ConnectionSettings, Durability } from './connection.ts'
 import { createCrowd } from './crowd.ts'
@@ -28,6 +29,10 @@ export interface SqliteOptions {
   readonly observer: Observer
   /** The collections of the schema, whose tables are there. Default none. */
   readonly tables?: readonly TableSpec[]
+  /** Milliseconds for which files that go with a record are kept in the trash, by bucket. Default: they go for good. */
+  readonly trashTimes?: Readonly<Record<string, number>>
+  /** Default none: no event is written. */
+  readonly subscriptions?: readonly Subscription[]
   /** Whether the event loop has too little time to read pages of records itself. Default: by how busy it is. */
   readonly isCrowded?: () => boolean
 }
@@ -40,7 +45,7 @@ const READER_PATIENCE = 100
 
 /** Opens, creates and migrates. Fails: config_invalid (migrations), storage_full, storage_unavailable, database_busy. */
 export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
-  const { durability, observer, tables = [] } = options
+  const { durability, observer, tables = [], trashTimes = {}, subscriptions = [] } = options
   const migrationsDir = options.migrationsDir ?? shippedMigrations()
   const settings: ConnectionSettings = {
     file: resolve(options.file),
@@ -51,7 +56,7 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   }
   const readOnly = { ...settings, readOnly: true, cache: 64 * 1024 }
   await applyMigrations(options)
-  const writer = createThread<WriterVerbs>('writer', { settings, tables }, observer)
+  const writer = createThread<WriterVerbs>('writer', { settings, tables, trashTimes, subscriptions }, observer)
   const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer)
   const reader = createThread<ScannerVerbs>(
     'scanner',

@@ -3,7 +3,8 @@
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
 import type { Counters } from './counters.ts'
-import { isOver, SELECT_UPLOAD, type StoredFile, type StoredUpload } from './rows.ts'
+import type { EventWriter } from './outbox.ts'
+import { isOver, SELECT_UPLOAD, type StoredFile, type StoredTimes, type StoredUpload } from './rows.ts'
 
 export interface Paths {
   /** Makes sure that nothing holds the path: a dead claim that does is abandoned, a file that has expired or was staged for too
@@ -15,9 +16,9 @@ export interface Paths {
 }
 
 /** Prepares the statements on a connection. Both verbs must run inside a transaction. */
-export function createPaths(db: Database, counters: Counters): Paths {
-  const fileAt = db.prepare<[string, string], Pick<StoredFile, 'id' | 'state' | 'expires_at' | 'staged_until'>>(
-    'SELECT id, state, expires_at, staged_until FROM _alyx_files WHERE bucket = ? AND path = ?',
+export function createPaths(db: Database, counters: Counters, events: EventWriter): Paths {
+  const fileAt = db.prepare<[string, string], Pick<StoredFile, 'id' | 'state'> & StoredTimes>(
+    'SELECT id, state, expires_at, staged_until, purge_at FROM _alyx_files WHERE bucket = ? AND path = ?',
   )
   // No path of a user begins with a slash.
   const retire = db.prepare<[string, string]>(
@@ -28,6 +29,8 @@ export function createPaths(db: Database, counters: Counters): Paths {
     "UPDATE _alyx_uploads SET state = 'abandoned', path = NULL, reserved = 0, updated_at = ? WHERE id = ?",
   )
   const abandon = (row: StoredUpload, now: string): void => {
+    // Of one that cannot be resumed its client knows already.
+    if (row.protocol === 'tus' && row.expires_at <= now) events.upload('upload.expired', row, now)
     leave.run(now, row.id)
     if (row.reserved > 0) counters.move(row, 0, -row.reserved, 0)
   }
@@ -36,7 +39,7 @@ export function createPaths(db: Database, counters: Counters): Paths {
     free(bucket, path, ownerId, now) {
       const file = fileAt.get(bucket, path)
       // For everybody it is gone already; the sweep only has not come by.
-      if (file?.state === 'ready' && isOver(file, now)) retire.run(now, file.id)
+      if (file && file.state !== 'deleting' && isOver(file, now)) retire.run(now, file.id)
       else if (file) throw fail('file_exists', `${bucket} has a file at ${path}`, { details: { path } })
       const claim = claimAt.get(bucket, path)
       if (!claim) return

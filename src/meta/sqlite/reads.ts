@@ -15,9 +15,9 @@ export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE id IN (
   ) ORDER BY created_at, id LIMIT @limit`
 export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < ? ORDER BY updated_at LIMIT ?`
 export const EXPIRED_FILES = `${SELECT_FILE} WHERE id IN (
-    SELECT id FROM (SELECT id FROM _alyx_files WHERE expires_at <= @now AND state = 'ready' ORDER BY expires_at LIMIT @limit)
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE expires_at <= @now AND state <> 'deleting' ORDER BY expires_at LIMIT @limit)
     UNION
-    SELECT id FROM (SELECT id FROM _alyx_files WHERE staged_until <= @now AND state = 'ready' ORDER BY staged_until LIMIT @limit)
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE staged_until <= @now AND state <> 'deleting' ORDER BY staged_until LIMIT @limit)
   ) ORDER BY min(coalesce(expires_at, staged_until), coalesce(staged_until, expires_at)), id LIMIT @limit`
 export const FILES = `${SELECT_FILE} WHERE id IN (SELECT value FROM json_each(?))`
 

@@ -44,6 +44,10 @@ export const FILE_COLUMNS: readonly (keyof StoredFile)[] = [
   'created_at',
   'updated_at',
   'staged_until',
+  'hidden_at',
+  'hidden_path',
+  'hidden_reason',
+  'purge_at',
 ]
 
 /** In the order of the table. */
@@ -89,7 +93,7 @@ export function fileRow(row: StoredFile): FileRow {
     id: row.id,
     bucket: row.bucket,
     name: row.name,
-    path: row.path,
+    path: row.hidden_path ?? row.path,
     mimeType: row.mime_type,
     size: row.size,
     originalSize: row.original_size,
@@ -110,6 +114,7 @@ export function fileRow(row: StoredFile): FileRow {
     stagedUntil: row.staged_until,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
+    hidden: row.hidden_at === null ? null : { at: row.hidden_at, purgeAt: row.purge_at, reason: row.hidden_reason },
   }
 }
 
@@ -142,8 +147,16 @@ export function uploadRow(row: StoredUpload): UploadRow {
   }
 }
 
-/** Whether a file's time is over: it has expired, or no record has named it while it was staged. */
-export function isOver(row: Pick<StoredFile, 'expires_at' | 'staged_until'>, now: string): boolean {
+/** What a file's time hangs on. */
+export type StoredTimes = Pick<StoredFile, 'expires_at' | 'staged_until' | 'purge_at'>
+
+/** Whether a file's time is over: it has expired, no record has named it while it was staged, or it was in the trash for long enough. */
+export function isOver(row: StoredTimes, now: string): boolean {
+  return isExpired(row, now) || (row.purge_at !== null && row.purge_at <= now)
+}
+
+/** The same, whatever the trash says. */
+export function isExpired(row: Omit<StoredTimes, 'purge_at'>, now: string): boolean {
   return (row.expires_at !== null && row.expires_at <= now) || (row.staged_until !== null && row.staged_until <= now)
 }
 

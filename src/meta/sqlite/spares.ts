@@ -4,7 +4,7 @@ import type { BlobKey, FileRow } from '../../core/model.ts'
 import type { Kept, SpareBlob } from '../store.ts'
 import { fileRow, SELECT_FILE, type StoredFile } from './rows.ts'
 
-export const FILES_IN = `${SELECT_FILE} WHERE bucket = ? AND backend = ? AND state = 'ready' AND id > ? ORDER BY id LIMIT ?`
+export const FILES_IN = `${SELECT_FILE} WHERE bucket = ? AND backend = ? AND state <> 'deleting' AND id > ? ORDER BY id LIMIT ?`
 export const DUE_SPARES = 'SELECT backend, key FROM _alyx_spares WHERE due_at <= ? ORDER BY due_at LIMIT ?'
 /** A blob's key ends with the id of its file. */
 const ID_LENGTH = 36
@@ -21,7 +21,7 @@ export function spareVerbs(db: Database) {
   const holder = db.prepare<[string], string>('SELECT backend FROM _alyx_files WHERE id = ?').pluck()
   const find = db
     .prepare<[string, string, string], string>(
-      "SELECT key FROM _alyx_files WHERE id = ? AND bucket = ? AND backend = ? AND state = 'ready'",
+      "SELECT key FROM _alyx_files WHERE id = ? AND bucket = ? AND backend = ? AND state <> 'deleting'",
     )
     .pluck()
   const move = db.prepare<[string, string]>('UPDATE _alyx_files SET backend = ? WHERE id = ?')
@@ -55,7 +55,7 @@ export function spareVerbs(db: Database) {
 export function spareReads(db: Database) {
   const kept = db.prepare<[string], Kept>(
     `SELECT backend, count(*) AS files, sum(stored_size) AS bytes FROM _alyx_files
-      WHERE bucket = ? AND state = 'ready' GROUP BY backend ORDER BY backend`,
+      WHERE bucket = ? AND state <> 'deleting' GROUP BY backend ORDER BY backend`,
   )
   const filesIn = db.prepare<[string, string, string, number], StoredFile>(FILES_IN)
   const spare = db.prepare<[string, string], unknown>('SELECT 1 FROM _alyx_spares WHERE backend = ? AND key = ?')

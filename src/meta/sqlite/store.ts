@@ -6,10 +6,12 @@ import type { TableSpec } from '../../schema/tables.ts'
 import type { MetaStore } from '../store.ts'
 import { createCounters } from './counters.ts'
 import { failure } from './faults.ts'
+import { hiddenFileReads } from './hidden-files.ts'
 import { keyReads } from './keys.ts'
 import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
 import { multipartReads } from './multiparts.ts'
+import { outboxReads } from './outbox.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
@@ -31,6 +33,8 @@ export function createStore(
   const spares = spareReads(db)
   const spool = spoolPartReads(db)
   const lists = createLists(db)
+  const hidden = hiddenFileReads(db)
+  const outbox = outboxReads(db)
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
     if (!db.open) throw fail('storage_unavailable', 'the metadata store is closed')
@@ -50,7 +54,8 @@ export function createStore(
     async advance(id, holder, offset, expiresAt, time) {
       await writer.call('advance', id, holder, offset, expiresAt, time)
     },
-    commit: (id, facts, time, holder) => writer.call('commit', id, facts, time, holder ?? null),
+    commit: (id, facts, time, holder, quarantine) =>
+      writer.call('commit', id, facts, time, holder ?? null, quarantine ?? null),
     abandon: (id, time, holder) => writer.call('abandon', id, time, holder ?? null),
     async forget(id) {
       await writer.call('forget', id)
@@ -76,6 +81,20 @@ export function createStore(
     async revokeLinks(bucket, id, time) {
       await writer.call('revokeLinks', bucket, id, time)
     },
+    trash: (bucket, id, purgeAt, time) => writer.call('trash', bucket, id, purgeAt, time),
+    untrash: (bucket, id, path, time) => writer.call('untrash', bucket, id, path, time),
+    clear: (bucket, id, time) => writer.call('clear', bucket, id, time),
+    purgeableFiles: (time, limit) => now(() => hidden.purgeableFiles(time, limit)),
+    dueEvents: (hook, time, limit) => now(() => outbox.dueEvents(hook, time, limit)),
+    async eventSent(seq) {
+      await writer.call('eventSent', seq)
+    },
+    async eventFailed(seq, failed, time) {
+      await writer.call('eventFailed', seq, failed, time)
+    },
+    dropEvents: (dead, stray, hooks, limit) => writer.call('dropEvents', dead, stray, hooks, limit),
+    countDroppable: (dead, stray, hooks) => scanner.call('countDroppable', dead, stray, hooks),
+    outboxDepth: () => scanner.call('outboxDepth'),
     file: (bucket, id) => now(() => reads.file(bucket, id)),
     files: (ids) => now(() => reads.files(ids)),
     upload: (id) => now(() => reads.upload(id)),

@@ -3,7 +3,8 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-/** Finished files and tombstones. Sizes in bytes, times RFC 3339 text, `metadata`, `codecs` and `rules` JSON text. */
+/** Finished files and tombstones. Sizes in bytes, times RFC 3339 text, `metadata`, `codecs` and `rules` JSON text. What is in the trash has
+ *  `hidden_at`, `purge_at` and, in `hidden_path`, the path it gave up; what is in quarantine `hidden_at` and `hidden_reason`. */
 export const files = sqliteTable(
   '_alyx_files',
   {
@@ -34,6 +35,10 @@ export const files = sqliteTable(
     created_at: text('created_at').notNull(),
     updated_at: text('updated_at').notNull(),
     staged_until: text('staged_until'),
+    hidden_at: text('hidden_at'),
+    hidden_path: text('hidden_path'),
+    hidden_reason: text('hidden_reason'),
+    purge_at: text('purge_at'),
   },
   (t) => [
     uniqueIndex('_alyx_files_path').on(t.bucket, t.path),
@@ -45,6 +50,8 @@ export const files = sqliteTable(
     index('_alyx_files_owner_size').on(t.bucket, t.owner_id, t.size, t.id).where(sql`owner_id IS NOT NULL`),
     index('_alyx_files_expires').on(t.expires_at).where(sql`expires_at IS NOT NULL`),
     index('_alyx_files_staged').on(t.staged_until).where(sql`staged_until IS NOT NULL`),
+    index('_alyx_files_hidden').on(t.bucket, t.state, t.hidden_at, t.id).where(sql`hidden_at IS NOT NULL`),
+    index('_alyx_files_purge').on(t.purge_at).where(sql`purge_at IS NOT NULL`),
     index('_alyx_files_backend').on(t.bucket, t.backend, t.id),
     index('_alyx_files_deleting').on(t.updated_at).where(sql`state = 'deleting'`),
   ],
@@ -155,6 +162,30 @@ export const spoolParts = sqliteTable(
     sealed: text('sealed'),
   },
   (t) => [primaryKey({ columns: [t.upload_id, t.key] })],
+)
+
+/** Events that webhooks are still to hear, written with the change they tell of; in `seq` order per `subject`, the id of a file or upload.
+ *  `hook` names the webhook, `body` is sent as it is. With `dead_at` an event was given up. */
+export const outbox = sqliteTable(
+  '_alyx_outbox',
+  {
+    seq: integer('seq').primaryKey({ autoIncrement: true }).notNull(),
+    event_id: text('event_id').notNull(),
+    hook: text('hook').notNull(),
+    type: text('type').notNull(),
+    subject: text('subject').notNull(),
+    body: text('body').notNull(),
+    created_at: text('created_at').notNull(),
+    attempts: integer('attempts').notNull(),
+    next_at: text('next_at').notNull(),
+    dead_at: text('dead_at'),
+    last_error: text('last_error'),
+  },
+  (t) => [
+    index('_alyx_outbox_due').on(t.hook, t.next_at, t.seq).where(sql`dead_at IS NULL`),
+    index('_alyx_outbox_subject').on(t.hook, t.subject, t.seq).where(sql`dead_at IS NULL`),
+    index('_alyx_outbox_dead').on(t.dead_at).where(sql`dead_at IS NOT NULL`),
+  ],
 )
 
 /** One counter row per scope, `bucket:{name}` or `owner:{id}`. */

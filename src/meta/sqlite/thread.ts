@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { fail } from '../../core/errors.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
+import type { Subscription } from '../outbox.ts'
 import { CLOSE, type Cloned, unpacked, type Verbs } from './calls.ts'
 import type { ConnectionSettings } from './connection.ts'
 import { decodeFault, failure, isTrouble } from './faults.ts'
@@ -12,6 +13,9 @@ export interface ThreadData {
   readonly settings: ConnectionSettings
   /** The declared collections. */
   readonly tables: readonly TableSpec[]
+  /** For the writer. Default none. */
+  readonly trashTimes?: Readonly<Record<string, number>>
+  readonly subscriptions?: readonly Subscription[]
   /** Every call travels, and is answered, on its own: for verbs that take much longer than a message, so that both threads work at once. */
   readonly oneByOne?: boolean
 }

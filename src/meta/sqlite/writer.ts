@@ -8,9 +8,11 @@ import { createCounters, findDrift } from './counters.ts'
 import { encryptionKeyVerbs } from './encryption-keys.ts'
 import { encodeFault } from './faults.ts'
 import { fileVerbs } from './files.ts'
+import { createTrash, hiddenFileVerbs } from './hidden-files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { multipartVerbs } from './multiparts.ts'
+import { createEventWriter, outboxVerbs } from './outbox.ts'
 import { createPaths } from './paths.ts'
 import { mendReferences } from './record-faults.ts'
 import { createRecordFiles } from './record-files.ts'
@@ -32,15 +34,19 @@ const VERBS_PER_CHECKPOINT = 500
 /** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
 const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'release', 'lease', 'releaseLease', 'ping'])
 
-function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
+function writerVerbs(db: Database, { settings, tables: specs, trashTimes = {}, subscriptions = [] }: ThreadData) {
   const counters = createCounters(db)
-  const paths = createPaths(db, counters)
+  const events = createEventWriter(db, subscriptions)
+  const trash = createTrash(db, events)
+  const paths = createPaths(db, counters, events)
   const tables = recordTables(specs)
   const references = createReferences(db, specs)
-  const files = createRecordFiles(db, references)
+  const files = createRecordFiles(db, references, trash, trashTimes)
   return {
-    ...claimVerbs(db, counters, paths),
-    ...fileVerbs(db, counters, paths, references),
+    ...claimVerbs(db, counters, paths, events),
+    ...fileVerbs(db, counters, paths, references, events),
+    ...hiddenFileVerbs(db, paths, references, trash, events),
+    ...outboxVerbs(db),
     ...recordVerbs(db, tables, references, files),
     ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db),

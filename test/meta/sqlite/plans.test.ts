@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connect } from '../../../src/meta/sqlite/connection.ts'
+import { PURGEABLE_FILES } from '../../../src/meta/sqlite/hidden-files.ts'
 import { pageStatement } from '../../../src/meta/sqlite/lists.ts'
 import { applyMigrations } from '../../../src/meta/sqlite/open.ts'
+import { DUE_EVENTS } from '../../../src/meta/sqlite/outbox.ts'
 import { DEAD_UPLOADS, EXPIRED_FILES, FILES, STUCK_DELETIONS } from '../../../src/meta/sqlite/reads.ts'
 import { SELECT_FILE, SELECT_UPLOAD } from '../../../src/meta/sqlite/rows.ts'
 import { ENDED_SHARES, SHARES } from '../../../src/meta/sqlite/shares.ts'
@@ -90,6 +92,20 @@ describe('query plans', () => {
     expect(steps(ENDED_SHARES)).toEqual([
       expect.stringContaining('_alyx_shares_expires (expires_at<?)'),
       expect.stringContaining('_alyx_shares_revoked (revoked_at<?)'),
+    ])
+  })
+
+  it.each(['trashed', 'quarantined'] as const)('a page of %s files reads nothing but those', (hidden) => {
+    const [step] = plan(pageStatement(query({ hidden, sort: 'deleted_at', descending: true })).sql)
+    expect(step).toContain('_alyx_files_hidden (bucket=? AND state=?')
+    expect(plan(PURGEABLE_FILES)[0]).toContain('_alyx_files_purge (purge_at<?)')
+  })
+
+  it('events that are due are found without looking at the rest', () => {
+    const steps = plan(DUE_EVENTS).filter((step) => /^(SCAN|SEARCH)/.test(step))
+    expect(steps).toEqual([
+      expect.stringContaining('_alyx_outbox_due (hook=? AND next_at<?)'),
+      expect.stringContaining('_alyx_outbox_subject (hook=? AND subject=? AND seq<?)'),
     ])
   })
 
