@@ -57,7 +57,7 @@ async function openMeta({ config, schema, projectDir, migrate, offline, clock, o
   const { location: file, durability } = config.database
   if (migrate) await applySchema({ file, durability, schema, projectDir, clock })
   else if (!offline) await requireApplied({ file, schema, projectDir })
-  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema) })
+  return openSqlite({ file, durability, observer, clock, tables: tablesOf(schema), policies: config.policies })
 }
 
 async function openBytes({ config, schema, offline, s3Times, clock, observer }: StoresOptions, meta: MetaStore) {

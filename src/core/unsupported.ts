@@ -13,7 +13,6 @@ export interface Unsupported {
 const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.trash' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
-  { path: 'policies' },
   { path: 'files_api' },
   { path: 'webhooks' },
 ]

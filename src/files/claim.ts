@@ -42,7 +42,7 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
   const ownerId = call.caller.id
   const fields = parseFields(input.fields, bucket, ownerId, id)
   const createdAt = timestamp(clock.now())
-  const { name, path, metadata, checksum, fileLifetime } = fields
+  const { name, path, metadata, checksum, fileLifetime, lifetimeAsked } = fields
   const draft: DraftFacts = { id, name, path, size, mimeType: null, ownerId, metadata, createdAt }
   requireCreate(access, call, bucket, draft)
   const rules = requireOwnRules(access, call, bucket, draft, fields.rules)
@@ -64,6 +64,7 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
         key: blobKey(bucket.name, id),
         checksum,
         fileLifetime,
+        lifetimeAsked,
         staging: bucket.staging,
         expiresAt: timestamp(clock.now() + uploads.expiry),
         createdAt,

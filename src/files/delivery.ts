@@ -8,6 +8,7 @@ import { type CodedForm, decideDelivery } from './deliver.ts'
 import { absent, type FileDeps, findFile, findRow, requireBucket, requireFile } from './lookup.ts'
 import type { DeliveryBody, FileService, OpenInput } from './model.ts'
 import { entityTag, servingHeaders } from './serving-headers.ts'
+import { createTransforming } from './transforming.ts'
 import { isLive } from './visibility.ts'
 
 /** Bodies up to this size are read in one piece. */
@@ -16,6 +17,7 @@ const ONE_PIECE = 256 * 1024
 /** The verb `open`; see FileService. */
 export function createDeliveries(deps: FileDeps): FileService['open'] {
   const { schema, access, blobs, links, clock } = deps
+  const transforming = createTransforming(deps)
 
   async function byLink(input: OpenInput, token: string): Promise<FileRow> {
     const grant = links.verify(token, clock.now())
@@ -33,6 +35,8 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     const file =
       input.token === null ? await findFile(deps, call, input.bucket, input.id) : await byLink(input, input.token)
     if (input.token === null) requireFile(access, call, 'download', file)
+
+    if (input.transform) return transforming(call, bucket, file, input, input.transform)
 
     const { method, operation } = input
     const inCoding = codedContent(file)

@@ -29,6 +29,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     const { upload, draft } = claimed
     const limit = maxFileSize(bucket, deps.uploads.maxFileSize)
     const bounds = ceilings(bucket, null)
+    const bounded = bounds.bucketTotal !== null || (upload.ownerId !== null && (deps.policies ?? null) !== null)
     const chosen = Promise.withResolvers<CodecNames>()
     if (!usesCodecs(bucket)) chosen.resolve([])
     let { reserved } = upload
@@ -42,7 +43,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       },
       count(count) {
         requireSize(bucket, limit, count)
-        if (count <= reserved || (bounds.bucketTotal === null && input.size === null)) return undefined
+        if (count <= reserved || (!bounded && input.size === null)) return undefined
         if (input.size !== null) throw fail('invalid_request', `more than the announced ${input.size} bytes arrived`)
         return meta
           .extend(upload.id, bounds, nextReservation(count, limit), timestamp(clock.now()))

@@ -5,6 +5,7 @@ import type { Config, ServerConfig } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { createIds } from '../core/ids.ts'
 import type { FileService } from '../files/model.ts'
+import type { StorageService } from '../files/storage.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { RecordService } from '../records/model.ts'
 import type { Schema } from '../schema/model.ts'
@@ -19,12 +20,15 @@ import { fileRoutes } from './rest/files.ts'
 import { linkRoutes } from './rest/links.ts'
 import { operationRoutes, type Readiness, type RenderMetrics } from './rest/operations.ts'
 import { recordRoutes } from './rest/records.ts'
+import { storageRoutes } from './rest/storage.ts'
 import type { Route } from './route.ts'
 
 export interface HttpDeps {
   readonly files: FileService
   readonly records: RecordService
   readonly collections: Schema['collections']
+  /** Left out: no routes about storage. */
+  readonly storage?: StorageService
   readonly identify: Identify
   readonly server: Pick<ServerConfig, 'publicUrl' | 'trustedProxies' | 'cors'>
   readonly rateLimits: Config['rateLimits']
@@ -59,6 +63,7 @@ export function createHttp(deps: HttpDeps): Hono {
     ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),
+    ...(deps.storage === undefined ? [] : storageRoutes(deps.storage)),
     ...operationRoutes({
       ready: deps.ready,
       metrics: metrics === null ? null : () => metrics.render(),

@@ -7,6 +7,7 @@ import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { refundTransforms, warnOfTiers } from './policy-upkeep.ts'
 
 export interface SweepReport {
   readonly dryRun: boolean
@@ -40,6 +41,8 @@ export interface SweepDeps {
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
+  /** Default true; otherwise files whose time is over stay, invisible. */
+  readonly expiredFiles?: boolean
 }
 
 export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
@@ -150,13 +153,16 @@ export function createSweep(deps: SweepDeps): Sweep {
           () => meta.stuckDeletions(stuck, deps.batchSize),
           (file) => clearFile(file, 'deletions'),
         )
-        await drain(
-          () => meta.expiredFiles(now(), deps.batchSize),
-          (file) => clearFile(file, 'expired'),
-        )
+        if (deps.expiredFiles !== false)
+          await drain(
+            () => meta.expiredFiles(now(), deps.batchSize),
+            (file) => clearFile(file, 'expired'),
+          )
         await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
         await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
         await clearLeftovers()
+        if (!dryRun) await refundTransforms(deps, deps.batchSize)
+        await warnOfTiers(deps)
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)
       }

@@ -10,11 +10,12 @@ import type {
   UploadDraft,
   UploadRow,
 } from '../core/model.ts'
+import type { PolicyStore } from './policies.ts'
 import type { RecordStore } from './records.ts'
 import type { PartStore } from './spool-parts.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
 
-/** What a claim may not exceed; null = no limit. Bytes. */
+/** What a claim may not exceed beside the policy of its owner; null = no limit. Bytes. */
 export interface Ceilings {
   readonly bucketTotal: number | null
   /** Open uploads one owner may have at a time (tus only; anonymous callers share one owner). */
@@ -97,11 +98,12 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore extends PartStore, WrappedKeyStore {
+export interface MetaStore extends PartStore, PolicyStore, WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
-   *  Fails: file_exists (details.path, and details.upload_id when the holder has the same owner), quota_exceeded, rate_limited. */
+   *  A life that the client did not ask for is shortened to the policy's. Fails: file_exists (details.path, and details.upload_id when the
+   *  holder has the same owner), quota_exceeded, invalid_expiry (beyond the policy's maximum), rate_limited. */
   claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<UploadRow>
   /** Raises a claim's reservation to at least `need` bytes in all. Returns the new reservation. Fails: quota_exceeded, upload_expired. */
   extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): Promise<number>
@@ -141,7 +143,8 @@ export interface MetaStore extends PartStore, WrappedKeyStore {
    *  Twice is once. */
   bury(bucket: string, id: string): Promise<void>
 
-  /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different). */
+  /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different),
+   *  invalid_expiry (beyond the policy of the file's owner). */
   update(bucket: string, id: string, patch: FilePatch, now: string, ifVersion?: number): Promise<FileRow>
   /** Ends all signed links of a file. Fails: file_not_found. */
   revokeLinks(bucket: string, id: string, now: string): Promise<void>

@@ -16,6 +16,7 @@ const LEVELS: Readonly<Record<EventName, Level>> = {
   upload: 'debug',
   download: 'debug',
   delete: 'debug',
+  transform: 'debug',
   record: 'debug',
   rule_refused: 'info',
   quota_refused: 'info',

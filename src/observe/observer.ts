@@ -6,6 +6,8 @@ export type EventName =
   | 'upload'
   | 'download'
   | 'delete'
+  /** Another image was asked for: `{ bucket, result, bytes }`, result `made` or the code of the failure. */
+  | 'transform'
   /** A record was written: `{ collection, operation }`. */
   | 'record'
   | 'rule_refused'

@@ -74,6 +74,7 @@ function fileOf(n: number): StoredFile {
     created_at: at,
     updated_at: at,
     staged_until: dice.chance(0.4) ? soon() : null,
+    expiry_asked: null,
   }
 }
 

@@ -11,6 +11,7 @@ import { readUploadForm } from '../multipart.ts'
 import { type Answer, json, type Route, route } from '../route.ts'
 import { ACCESS, FILE, TAG } from './files.ts'
 import { fileSchema, viewFile } from './view.ts'
+import { linkQuery, transformOf, viewQuery } from './view-query.ts'
 
 const BUCKET = '/api/files/{bucket}'
 const BINARY = { type: 'string', format: 'binary' } as const
@@ -23,9 +24,6 @@ const fieldShape = {
   rules: z.string().optional().meta({ description: 'JSON object of CEL rules; only in buckets with file_security.' }),
 }
 const putQuery = z.strictObject({ name: z.string().meta({ description: 'Name of the file.' }), ...fieldShape })
-const linkQuery = z.strictObject({
-  token: z.string().optional().meta({ description: 'Of a signed link; no other credential is needed.' }),
-})
 
 const CREATED = {
   201: { description: 'Stored.', schema: fileSchema, headers: { Location: 'Path of the file.' } },
@@ -46,6 +44,9 @@ const REFUSALS = [
   'storage_unavailable',
   'storage_full',
 ] as const
+
+/** Beyond what any view can fail with. */
+const TRANSFORM = ['unsupported_media_type', 'quota_exceeded', 'not_implemented'] as const
 
 /** POST and PUT of a file, GET and HEAD of its bytes (API.md §3, §5). */
 export function byteRoutes(files: FileService, observer: Observer): readonly Route[] {
@@ -75,7 +76,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       path: `${FILE}/${operation}`,
       summary: summaryOf(method, operation),
       tag: TAG,
-      query: linkQuery,
+      query: operation === 'view' ? viewQuery : linkQuery,
       responses: {
         200: {
           description: 'The whole file.',
@@ -98,6 +99,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
         'file_not_found',
         'precondition_failed',
         'range_not_satisfiable',
+        ...(operation === 'view' ? TRANSFORM : []),
         'storage_unavailable',
         'decrypt_failed',
         'file_corrupt',
@@ -110,6 +112,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           operation,
           method,
           token: input.query?.token ?? null,
+          transform: operation === 'view' ? transformOf(input.query ?? {}) : null,
           headers: {
             'accept-encoding': exchange.header('accept-encoding'),
             range: exchange.header('range'),

@@ -6,6 +6,7 @@ import type { FileFacts, FileRow, UploadDraft } from '../../core/model.ts'
 import type { Ceilings, Reservation } from '../store.ts'
 import type { Counters } from './counters.ts'
 import type { Paths } from './paths.ts'
+import { least, type Policies } from './policies.ts'
 import {
   fileRow,
   INSERT_FILE,
@@ -16,8 +17,15 @@ import {
   type StoredUpload,
 } from './rows.ts'
 
-/** The verbs of MetaStore on claims; `claim` returns the bytes it reserved. Each must run inside a transaction. */
-export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
+/** What a claim was given, where the draft leaves it open. */
+export interface Granted {
+  readonly reserved: number
+  /** Milliseconds the file will live. */
+  readonly fileLifetime: number | null
+}
+
+/** The verbs of MetaStore on claims. Each must run inside a transaction. */
+export function claimVerbs(db: Database, counters: Counters, paths: Paths, policies: Policies) {
   const find = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const findFile = db.prepare<[string], StoredFile>(`${SELECT_FILE} WHERE id = ?`)
   const insert = db.prepare<[StoredUpload]>(INSERT_UPLOAD)
@@ -39,8 +47,15 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
     return row
   }
 
+  /** Bytes that were set aside are the upload's, whatever was changed since; more than that nobody has promised. */
+  const requireGranted = (claim: StoredUpload, size: number): void => {
+    if (size <= claim.reserved) return
+    const totals = { bucket: null, owner: policies.of(claim.owner_id).maxStorage }
+    counters.room(claim, totals, { need: size, want: size }, claim.reserved)
+  }
+
   return {
-    claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): number {
+    claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Granted {
       requireSizes(draft.size ?? 0, reservation.need, reservation.want)
       paths.free(draft.bucket, draft.path, draft.ownerId, draft.createdAt)
       const limit = ceilings.openUploads
@@ -49,16 +64,24 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
           details: { limit },
           retryAfter: 60,
         })
-      const reserved = counters.room(account(draft), ceilings.bucketTotal, reservation, 0)
-      insert.run(storedUpload(draft, reserved))
+      const { maxStorage, retention } = policies.of(draft.ownerId)
+      const fileLifetime = lifetime(draft, retention)
+      const reserved = counters.room(
+        account(draft),
+        { bucket: ceilings.bucketTotal, owner: maxStorage },
+        reservation,
+        0,
+      )
+      insert.run({ ...storedUpload(draft, reserved), file_lifetime: fileLifetime })
       counters.move(account(draft), 0, reserved, 0)
-      return reserved
+      return { reserved, fileLifetime }
     },
 
     extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): number {
       requireSizes(reservation.need, reservation.want)
       const row = requireOpen(id)
-      const more = counters.room(row, ceilings.bucketTotal, reservation, row.reserved)
+      const totals = { bucket: ceilings.bucketTotal, owner: policies.of(row.owner_id).maxStorage }
+      const more = counters.room(row, totals, reservation, row.reserved)
       if (more > 0) {
         reserve.run(row.reserved + more, now, id)
         counters.move(row, 0, more, 0)
@@ -84,6 +107,7 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths) {
       const claim = requireOpen(id)
       if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
+      requireGranted(claim, facts.size)
       const file = storedFile(claim, facts, now)
       insertFile.run(file)
       remove.run(id)
@@ -149,7 +173,17 @@ function storedUpload(draft: UploadDraft, reserved: number): StoredUpload {
     created_at: draft.createdAt,
     updated_at: draft.createdAt,
     staging: draft.staging,
+    lifetime_asked: draft.lifetimeAsked === true ? 1 : null,
   }
+}
+
+/** What the client asked for, if the owner's policy has it; otherwise the stricter of both defaults. Fails: invalid_expiry. */
+function lifetime({ fileLifetime, lifetimeAsked }: UploadDraft, retention: number | null): number | null {
+  if (lifetimeAsked !== true) return least(fileLifetime, retention)
+  if (retention === null || (fileLifetime !== null && fileLifetime <= retention)) return fileLifetime
+  throw fail('invalid_expiry', 'expires_in is beyond the maximum of your storage policy', {
+    details: { max_seconds: Math.floor(retention / 1000) },
+  })
 }
 
 function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredFile {
@@ -182,6 +216,7 @@ function storedFile(claim: StoredUpload, facts: FileFacts, now: string): StoredF
     created_at: now,
     updated_at: now,
     staged_until: later(now, claim.staging),
+    expiry_asked: claim.lifetime_asked,
   }
 }
 

@@ -44,6 +44,7 @@ export const FILE_COLUMNS: readonly (keyof StoredFile)[] = [
   'created_at',
   'updated_at',
   'staged_until',
+  'expiry_asked',
 ]
 
 /** In the order of the table. */
@@ -72,6 +73,7 @@ export const UPLOAD_COLUMNS: readonly (keyof StoredUpload)[] = [
   'created_at',
   'updated_at',
   'staging',
+  'lifetime_asked',
 ]
 
 /** `SELECT … FROM _alyx_files`, columns named so that a later migration cannot change what arrives. */

@@ -7,11 +7,13 @@ import { connect, readBack, settingFaults } from './connection.ts'
 import { createCounters, findDrift } from './counters.ts'
 import { encryptionKeyVerbs } from './encryption-keys.ts'
 import { encodeFault } from './faults.ts'
+import { createFieldQuotas } from './field-quotas.ts'
 import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { multipartVerbs } from './multiparts.ts'
 import { createPaths } from './paths.ts'
+import { createPolicies } from './policies.ts'
 import { mendReferences } from './record-faults.ts'
 import { createRecordFiles } from './record-files.ts'
 import { removalVerbs } from './record-removal.ts'
@@ -21,7 +23,9 @@ import { createReferences } from './references.ts'
 import { openReserve } from './reserve.ts'
 import { spareVerbs } from './spares.ts'
 import { spoolPartVerbs } from './spool-parts.ts'
+import { storageVerbs } from './storages.ts'
 import type { ThreadData } from './thread.ts'
+import { createTransforms } from './transforms.ts'
 import { wrappedKeyVerbs } from './wrapped-keys.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
@@ -31,18 +35,22 @@ const VERBS_PER_CHECKPOINT = 500
 /** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
 const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'release', 'lease', 'releaseLease', 'ping'])
 
-function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
+function writerVerbs(db: Database, { settings, tables: specs, policies: config }: ThreadData) {
   const counters = createCounters(db)
   const paths = createPaths(db, counters)
+  const policies = createPolicies(db, config)
+  const transforms = createTransforms(db, policies)
   const tables = recordTables(specs)
   const references = createReferences(db, specs)
   const files = createRecordFiles(db, references)
   return {
-    ...claimVerbs(db, counters, paths),
-    ...fileVerbs(db, counters, paths, references),
-    ...recordVerbs(db, tables, references, files),
+    ...claimVerbs(db, counters, paths, policies),
+    ...fileVerbs(db, counters, paths, references, policies),
+    ...recordVerbs(db, tables, references, files, createFieldQuotas(db, policies)),
     ...removalVerbs(db, tables, references, files),
-    ...leaseVerbs(db),
+    ...leaseVerbs(db, transforms),
+    ...storageVerbs(db, policies),
+    ...transforms.verbs,
     ...keyVerbs(db),
     ...encryptionKeyVerbs(db),
     ...multipartVerbs(db),
