@@ -141,7 +141,7 @@ describe('the two files together', () => {
     const { problems, context } = parseConfig(WHOLE, 'alyx.yml', VARIABLES)
     const schema = parseSchema(SCHEMA, 'schema.yaml', context)
     const all = [...problems, ...schema.problems]
-    expect(all.length).toBeGreaterThan(3)
+    expect(all.length).toBeGreaterThan(0)
     for (const problem of all) expect(problem.message).toMatch(/not offered by this version of Alyx yet$/)
     expect(schema.warnings).toEqual([])
   })
@@ -219,7 +219,7 @@ describe('what is left out', () => {
         maxOpenPerOwner: 100,
       },
       signedUrls: { defaultExpiry: 900_000, maxExpiry: 604_800_000 },
-      cleanup: { interval: 3_600_000, batchSize: 200, maxRuntime: 20_000 },
+      cleanup: { enabled: true, expiredFiles: true, interval: 3_600_000, batchSize: 200, maxRuntime: 20_000 },
       policies: null,
       filesApi: null,
       rateLimits: { uploads: null, sign: null, failedAuth: { count: 60, window: 60_000 } },

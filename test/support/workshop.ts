@@ -8,6 +8,7 @@ import { createLinks } from '../../src/access/links.ts'
 import type { Backend } from '../../src/blobs/backend.ts'
 import { openFilesystem } from '../../src/blobs/filesystem.ts'
 import { createBlobStore } from '../../src/blobs/store.ts'
+import type { PoliciesConfig } from '../../src/config/model.ts'
 import { createIds } from '../../src/core/ids.ts'
 import { ANONYMOUS, type Call, type Caller } from '../../src/core/model.ts'
 import { createHolder } from '../../src/files/holder.ts'
@@ -15,6 +16,8 @@ import { createLeases } from '../../src/files/leases.ts'
 import { createReclaim } from '../../src/files/removal.ts'
 import { createFileService } from '../../src/files/service.ts'
 import { openSpool } from '../../src/files/spool-disk.ts'
+import { createStorageService } from '../../src/files/storage.ts'
+import type { Transformer } from '../../src/files/transformer.ts'
 import { createUploadSessions } from '../../src/files/uploads.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { createSweep } from '../../src/jobs/sweeps.ts'
@@ -45,7 +48,13 @@ export const LEASE_TIME = 20_000
 
 /** Everything wired as app.ts does it, but for HTTP. `faults` wraps the backend; time moves only when `tick` says so. */
 export async function openWorkshop(
-  options: { schema?: string; faults?: (backend: Backend) => Backend; expiry?: number } = {},
+  options: {
+    schema?: string
+    faults?: (backend: Backend) => Backend
+    expiry?: number
+    policies?: PoliciesConfig
+    transformer?: Transformer
+  } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'alyx-workshop-'))
   let offset = 0
@@ -65,7 +74,14 @@ export async function openWorkshop(
   const file = join(dir, 'alyx.db')
   const tables = tablesOf(schema)
   await createTables(file, tables)
-  const meta = await openSqlite({ file, durability: 'normal', observer, clock, tables })
+  const meta = await openSqlite({
+    file,
+    durability: 'normal',
+    observer,
+    clock,
+    tables,
+    policies: options.policies ?? null,
+  })
   const plain = await openFilesystem({ root: join(dir, 'files'), durability: 'normal', observer })
   const backend = options.faults?.(plain) ?? plain
   const blobs = createBlobStore(new Map([['local', backend]]), observer)
@@ -85,6 +101,8 @@ export async function openWorkshop(
     uploads: { maxFileSize: null, expiry: options.expiry ?? 86_400_000, maxOpenPerOwner: 5 },
     signedUrls: { defaultExpiry: 900_000, maxExpiry: 604_800_000 },
     publicUrl: 'http://localhost:8080',
+    policies: options.policies ?? null,
+    transformer: options.transformer ?? null,
   }
   const jobs = { meta, blobs, spool, clock, leaseTime: LEASE_TIME }
   const closers: (() => void)[] = []
@@ -107,6 +125,8 @@ export async function openWorkshop(
     spool,
     events,
     files: createFileService(deps),
+    /** Looks at five files in one transaction. */
+    storage: createStorageService({ ...deps, batchSize: 5 }),
     sessions: createUploadSessions({ ...deps, spool }),
     sweep: createSweep({ ...jobs, reclaim: createReclaim(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
     doctor: createDoctor(jobs),
