@@ -1,8 +1,8 @@
 // The first half of every upload, whatever the protocol: understand the fields, ask the rule, hold path and quota. Nothing is read before it.
 import { blobKey } from '../blobs/keys.ts'
 import { timestamp } from '../core/clock.ts'
-import type { Call, Protocol, UploadRow } from '../core/model.ts'
-import type { Reservation } from '../meta/store.ts'
+import type { Call, Protocol } from '../core/model.ts'
+import type { Claim, Reservation } from '../meta/store.ts'
 import type { Bucket } from '../schema/model.ts'
 import { parseFields } from './fields.ts'
 import {
@@ -29,7 +29,7 @@ export interface ClaimInput {
 }
 
 export interface Claimed {
-  readonly upload: UploadRow
+  readonly upload: Claim
   /** What the rule was asked about; its size and type are judged again when they are known. */
   readonly draft: DraftFacts
 }

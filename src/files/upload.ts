@@ -32,7 +32,8 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     const bounded = bounds.bucketTotal !== null || (upload.ownerId !== null && (deps.policies ?? null) !== null)
     const chosen = Promise.withResolvers<CodecNames>()
     if (!usesCodecs(bucket)) chosen.resolve([])
-    let { reserved } = upload
+    // Without a length only what has been counted is set aside: the rest is asked for as it comes, and the commit has the last word.
+    let { room } = upload
     let mimeType = 'application/octet-stream'
     const { stream, digest } = createIngest({
       async head(head) {
@@ -43,13 +44,13 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       },
       count(count) {
         requireSize(bucket, limit, count)
-        if (count <= reserved || (!bounded && input.size === null)) return undefined
+        if (count <= room || (!bounded && input.size === null)) return undefined
         if (input.size !== null) throw fail('invalid_request', `more than the announced ${input.size} bytes arrived`)
         return meta
           .extend(upload.id, bounds, nextReservation(count, limit), timestamp(clock.now()))
           .catch(tellQuota(observer, bucket))
           .then((granted) => {
-            reserved = granted
+            room = granted
           })
       },
     })
@@ -72,9 +73,11 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     return { mimeType, checksum, ...(coded ?? plainFacts(digest.count, crc32)) }
   }
 
-  async function commit(upload: UploadRow, facts: FileFacts): Promise<FileRow> {
+  async function commit(bucket: Bucket, upload: UploadRow, facts: FileFacts): Promise<FileRow> {
     try {
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
+      const file = await meta
+        .commit(upload.id, facts, timestamp(clock.now()), null, bucket.maxTotalSize)
+        .catch(tellQuota(observer, bucket))
       observer.event('step', { point: 'committed', id: upload.id })
       return file
     } catch (error) {
@@ -116,7 +119,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         else await discard(claimed.upload)
         throw error
       })
-      return await commit(claimed.upload, facts)
+      return await commit(bucket, claimed.upload, facts)
     } finally {
       release()
     }

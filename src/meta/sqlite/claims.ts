@@ -20,6 +20,7 @@ import {
 /** What a claim was given, where the draft leaves it open. */
 export interface Granted {
   readonly reserved: number
+  readonly room: number
   /** Milliseconds the file will live. */
   readonly fileLifetime: number | null
 }
@@ -48,9 +49,9 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, polic
   }
 
   /** Bytes that were set aside are the upload's, whatever was changed since; more than that nobody has promised. */
-  const requireGranted = (claim: StoredUpload, size: number): void => {
+  const requireGranted = (claim: StoredUpload, size: number, bucketTotal: number | null): void => {
     if (size <= claim.reserved) return
-    const totals = { bucket: null, owner: policies.of(claim.owner_id).maxStorage }
+    const totals = { bucket: bucketTotal, owner: policies.of(claim.owner_id).maxStorage }
     counters.room(claim, totals, { need: size, want: size }, claim.reserved)
   }
 
@@ -66,27 +67,24 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, polic
         })
       const { maxStorage, retention } = policies.of(draft.ownerId)
       const fileLifetime = lifetime(draft, retention)
-      const reserved = counters.room(
-        account(draft),
-        { bucket: ceilings.bucketTotal, owner: maxStorage },
-        reservation,
-        0,
-      )
+      const room = counters.room(account(draft), { bucket: ceilings.bucketTotal, owner: maxStorage }, reservation, 0)
+      const reserved = reservation.need
       insert.run({ ...storedUpload(draft, reserved), file_lifetime: fileLifetime })
       counters.move(account(draft), 0, reserved, 0)
-      return { reserved, fileLifetime }
+      return { reserved, room, fileLifetime }
     },
 
     extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): number {
       requireSizes(reservation.need, reservation.want)
       const row = requireOpen(id)
       const totals = { bucket: ceilings.bucketTotal, owner: policies.of(row.owner_id).maxStorage }
-      const more = counters.room(row, totals, reservation, row.reserved)
+      const room = counters.room(row, totals, reservation, row.reserved)
+      const more = reservation.need - row.reserved
       if (more > 0) {
-        reserve.run(row.reserved + more, now, id)
+        reserve.run(reservation.need, now, id)
         counters.move(row, 0, more, 0)
       }
-      return row.reserved + more
+      return row.reserved + room
     },
 
     advance(id: string, holder: string, offset: number, expiresAt: string, now: string): null {
@@ -101,13 +99,13 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, polic
       return null
     },
 
-    commit(id: string, facts: FileFacts, now: string, holder: string | null): FileRow {
+    commit(id: string, facts: FileFacts, now: string, holder: string | null, bucketTotal: number | null): FileRow {
       const done = findFile.get(id)
       if (done?.state === 'ready') return fileRow(done)
       const claim = requireOpen(id)
       if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
-      requireGranted(claim, facts.size)
+      requireGranted(claim, facts.size, bucketTotal)
       const file = storedFile(claim, facts, now)
       insertFile.run(file)
       remove.run(id)

@@ -2,9 +2,9 @@
 import type { Database } from 'better-sqlite3'
 import type { PoliciesConfig } from '../../config/model.ts'
 import { fail, isFailure } from '../../core/errors.ts'
-import type { UploadDraft, UploadRow } from '../../core/model.ts'
+import type { UploadDraft } from '../../core/model.ts'
 import type { TableSpec } from '../../schema/tables.ts'
-import type { MetaStore } from '../store.ts'
+import type { Claim, MetaStore } from '../store.ts'
 import type { Granted } from './claims.ts'
 import { createCounters } from './counters.ts'
 import { failure } from './faults.ts'
@@ -54,7 +54,8 @@ export function createStore(
     async advance(id, holder, offset, expiresAt, time) {
       await writer.call('advance', id, holder, offset, expiresAt, time)
     },
-    commit: (id, facts, time, holder) => writer.call('commit', id, facts, time, holder ?? null),
+    commit: (id, facts, time, holder, bucketTotal) =>
+      writer.call('commit', id, facts, time, holder ?? null, bucketTotal ?? null),
     abandon: (id, time, holder) => writer.call('abandon', id, time, holder ?? null),
     async forget(id) {
       await writer.call('forget', id)
@@ -174,6 +175,6 @@ export function createStore(
 }
 
 /** The row as the writer stored it, without sending it back. */
-function claimedRow(draft: UploadDraft, granted: Granted): UploadRow {
+function claimedRow(draft: UploadDraft, granted: Granted): Claim {
   return { ...draft, ...granted, offset: 0, state: 'open', updatedAt: draft.createdAt }
 }
