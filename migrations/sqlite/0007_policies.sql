@@ -15,6 +15,7 @@ CREATE TABLE `_alyx_storages` (
 	CONSTRAINT "_alyx_storages_transform_used" CHECK(transform_used BETWEEN 0 AND 9007199254740991)
 ) STRICT;
 --> statement-breakpoint
+CREATE INDEX `_alyx_storages_tier` ON `_alyx_storages` (`tier`);--> statement-breakpoint
 CREATE TABLE `_alyx_transform_months` (
 	`month` text PRIMARY KEY NOT NULL,
 	`used` integer NOT NULL

@@ -86,7 +86,7 @@ export function storageRoutes(storage: StorageService): readonly Route[] {
       summary: 'What is set for an owner (admins)',
       tag: TAG,
       responses: ROW,
-      failures: ['unauthenticated', 'forbidden'],
+      failures: ['unauthenticated', 'forbidden', 'not_found'],
       handler: async (exchange) => json(200, viewRow(await storage.row(exchange.call(), exchange.param('owner_id')))),
     }),
     route({
@@ -96,7 +96,7 @@ export function storageRoutes(storage: StorageService): readonly Route[] {
       tag: TAG,
       body: { kind: 'json', schema: rowPatch },
       responses: ROW,
-      failures: ['unauthenticated', 'forbidden', 'not_implemented', 'database_busy'],
+      failures: ['unauthenticated', 'forbidden', 'not_found', 'not_implemented', 'database_busy'],
       async handler(exchange, { body }) {
         const row = await storage.edit(exchange.call(), exchange.param('owner_id'), {
           tier: body.tier,
@@ -129,7 +129,7 @@ export function storageRoutes(storage: StorageService): readonly Route[] {
             .meta({ id: 'RecomputedExpiry' }),
         },
       },
-      failures: ['unauthenticated', 'forbidden', 'database_busy'],
+      failures: ['unauthenticated', 'forbidden', 'not_found', 'database_busy'],
       async handler(exchange, { body }) {
         const report = await storage.recomputeExpiry(
           exchange.call(),

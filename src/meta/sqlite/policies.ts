@@ -31,9 +31,8 @@ export function createPolicies(db: Database, config: PoliciesConfig | null): Pol
   const find = db.prepare<[string], StoredStorage>(
     'SELECT owner_id, tier, max_storage, max_files_per_field, max_field_bytes, retention_days, transform_limit, transform_used FROM _alyx_storages WHERE owner_id = ?',
   )
-  const tiers = db.prepare<[], UnknownTier>(
-    'SELECT tier, count(*) AS owners FROM _alyx_storages WHERE tier IS NOT NULL GROUP BY tier ORDER BY tier',
-  )
+  const tiers = db.prepare<[], string>(TIERS).pluck()
+  const ownersIn = db.prepare<[string], number>('SELECT count(*) FROM _alyx_storages WHERE tier = ?').pluck()
   const fallback = config === null ? null : { name: config.defaultTier, tier: config.tiers.get(config.defaultTier) }
   if (fallback !== null && fallback.tier === undefined)
     throw fail('config_invalid', `policies.default_tier: there is no tier ${fallback.name}`)
@@ -61,9 +60,20 @@ export function createPolicies(db: Database, config: PoliciesConfig | null): Pol
         transformLimit: row?.transform_limit ?? tier.transformLimit,
       }
     },
-    unknownTiers: () => (config === null ? [] : tiers.all().filter(({ tier }) => !config.tiers.has(tier))),
+    unknownTiers() {
+      const unknown = config === null ? [] : tiers.all().filter((tier) => !config.tiers.has(tier))
+      return unknown.map((tier) => ({ tier, owners: ownersIn.get(tier) ?? 0 }))
+    },
   }
 }
+
+// DISTINCT would read every row; this jumps in the index from one tier to the next.
+const TIERS = `
+  WITH RECURSIVE t (tier) AS (
+    SELECT min(tier) FROM _alyx_storages
+    UNION ALL SELECT (SELECT min(tier) FROM _alyx_storages WHERE tier > t.tier) FROM t WHERE t.tier IS NOT NULL
+  )
+  SELECT tier FROM t WHERE tier IS NOT NULL ORDER BY 1`
 
 /** The smaller of two limits, where null is none. */
 export function least(a: number | null, b: number | null): number | null {

@@ -182,7 +182,8 @@ export const storages = sqliteTable(
     transform_limit: integer('transform_limit'),
     transform_used: integer('transform_used').notNull().default(0),
   },
-  () => [
+  (t) => [
+    index('_alyx_storages_tier').on(t.tier),
     check('_alyx_storages_max_storage', sql`max_storage BETWEEN 0 AND 9007199254740991`),
     check('_alyx_storages_max_files_per_field', sql`max_files_per_field BETWEEN 0 AND 9007199254740991`),
     check('_alyx_storages_max_field_bytes', sql`max_field_bytes BETWEEN 0 AND 9007199254740991`),
