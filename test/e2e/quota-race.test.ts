@@ -1,16 +1,15 @@
 // Many clients and two processes on one quota: exactly as many uploads succeed as fit, to the byte, by whatever way they come.
-// ALYX_TEST_SEED repeats a run's choices; ALYX_TEST_LONG=1 makes it 50 rounds.
+// ALYX_TEST_SEED repeats a run's choices.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { request } from '../support/http.ts'
 import { form } from '../support/multipart.ts'
 import { type PolicyServer, startPolicyServer } from '../support/policy-server.ts'
 import { createChance } from '../support/random.ts'
 import { startSecond } from '../support/records.ts'
-import { LONG } from '../support/scenario.ts'
 import { encodeMetadata, V1 } from './tus-requests.ts'
 
 const SEED = Number(process.env.ALYX_TEST_SEED ?? Date.now() % 1_000_000)
-const ROUNDS = LONG ? 50 : 8
+const ROUNDS = 50
 const CLIENTS = 24
 
 let world: PolicyServer

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3'
 import type { PoliciesConfig } from '../../config/model.ts'
 import { fail } from '../../core/errors.ts'
 import type { Policy, StorageRow, UnknownTier } from '../policies.ts'
-import type { storages } from './tables.ts'
+import type { storages } from './policy-tables.ts'
 
 export type StoredStorage = typeof storages.$inferSelect
 

@@ -2,7 +2,7 @@
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
 import type { Policies } from './policies.ts'
-import type { transforms } from './tables.ts'
+import type { transforms } from './policy-tables.ts'
 
 type StoredTransform = typeof transforms.$inferSelect
 
