@@ -19,12 +19,15 @@ import { maxFileSize } from './files/limits.ts'
 import type { FileDeps } from './files/lookup.ts'
 import { createReclaim } from './files/removal.ts'
 import { createFileService } from './files/service.ts'
+import { createStorageService } from './files/storage.ts'
+import type { Transformer } from './files/transformer.ts'
 import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
 import { createDoctor, type Doctor } from './jobs/doctor.ts'
 import { createMove, type Move } from './jobs/moves.ts'
+import { warnOfTiers } from './jobs/policy-upkeep.ts'
 import { createRotation, type Rotation } from './jobs/rotation.ts'
 import { startRunner } from './jobs/runner.ts'
 import { createSweep, type Sweep } from './jobs/sweeps.ts'
@@ -50,6 +53,8 @@ export interface AlyxOptions extends ProjectFiles, InspectOptions, WebhookOption
   readonly s3Times?: Partial<S3Times>
   /** Brings the tables to what schema.yaml says, as `alyx migrate apply` does; without it the start is refused when they differ. */
   readonly migrate?: boolean
+  /** Makes other images of files for `/view?width=…`; without one such requests are answered 501. */
+  readonly transformer?: Transformer
   /** For tools that work on the store and never serve: no secret is needed and no job is started. */
   readonly offline?: boolean
 }
@@ -108,7 +113,10 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const nextId = createIds(clock)
   const leaseTime = options.leaseTime ?? LEASE_TIME
   const leases = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime })
-  if (options.offline !== true) await leases.releaseGone()
+  if (options.offline !== true) {
+    await leases.releaseGone()
+    await warnOfTiers({ meta, clock, observer })
+  }
 
   const deps: FileDeps = {
     schema,
@@ -124,6 +132,8 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     signedUrls: config.signedUrls,
     publicUrl: config.server.publicUrl,
     ...inspectorOf(options, clock, observer),
+    policies: config.policies,
+    transformer: options.transformer ?? null,
   }
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
@@ -159,6 +169,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     records,
     shares,
     collections: schema.collections,
+    storage: createStorageService({ ...deps, batchSize: config.cleanup.batchSize }),
     identify: createIdentity({
       jwt: config.auth.jwt,
       adminRoles: config.auth.adminRoles,
@@ -182,7 +193,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     }),
   })
   const runner =
-    options.offline === true
+    options.offline === true || !config.cleanup.enabled
       ? null
       : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
 

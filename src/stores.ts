@@ -67,6 +67,7 @@ async function openMeta({ config, schema, projectDir, migrate, offline, clock, o
     tables: tablesOf(schema),
     trashTimes: trashTimesOf(schema),
     subscriptions,
+    policies: config.policies,
   })
 }
 

@@ -8,7 +8,15 @@ export interface Config {
   readonly storage: StorageConfig
   readonly uploads: UploadsConfig
   readonly signedUrls: { readonly defaultExpiry: number; readonly maxExpiry: number }
-  readonly cleanup: { readonly interval: number; readonly batchSize: number; readonly maxRuntime: number }
+  readonly cleanup: {
+    /** Whether a serving process sweeps by itself. */
+    readonly enabled: boolean
+    /** Whether a sweep removes files whose time is over. */
+    readonly expiredFiles: boolean
+    readonly interval: number
+    readonly batchSize: number
+    readonly maxRuntime: number
+  }
   readonly policies: PoliciesConfig | null
   readonly filesApi: FilesApiConfig | null
   readonly rateLimits: { readonly uploads: Rate | null; readonly sign: Rate | null; readonly failedAuth: Rate | null }

@@ -34,6 +34,8 @@ export function resolveConfig(file: ConfigFile, directory: string): Config {
     },
     signedUrls: { defaultExpiry: file.signed_urls.default_expiry, maxExpiry: file.signed_urls.max_expiry },
     cleanup: {
+      enabled: file.cleanup.enabled,
+      expiredFiles: file.cleanup.expired_files,
       interval: file.cleanup.interval,
       batchSize: file.cleanup.batch_size,
       maxRuntime: file.cleanup.max_runtime,

@@ -176,6 +176,8 @@ export function configShape(root: YamlNode) {
     ),
     cleanup: section(
       record({
+        enabled: optional(flag, true),
+        expired_files: optional(flag, true),
         interval: optional(duration('1s', LONGEST_TIMER), 3_600_000),
         batch_size: optional(whole(1, 100_000), 200),
         max_runtime: optional(duration('1s', LONGEST_TIMER), 20_000),

@@ -169,6 +169,8 @@ export interface UploadDraft {
   readonly checksum: string | null
   /** Requested life of the file in milliseconds, counted from the commit; null = none. */
   readonly fileLifetime: number | null
+  /** The client asked for that life; otherwise it is a default, which the owner's policy may shorten. */
+  readonly lifetimeAsked?: boolean
   /** Milliseconds the file will be staged for, counted from the commit; null = it is not. */
   readonly staging: number | null
   /** When the unfinished upload may be swept, RFC 3339. */

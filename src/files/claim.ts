@@ -1,8 +1,8 @@
 // The first half of every upload, whatever the protocol: understand the fields, ask the rule, hold path and quota. Nothing is read before it.
 import { blobKey } from '../blobs/keys.ts'
 import { timestamp } from '../core/clock.ts'
-import type { Call, Protocol, UploadRow } from '../core/model.ts'
-import type { Reservation } from '../meta/store.ts'
+import type { Call, Protocol } from '../core/model.ts'
+import type { Claim, Reservation } from '../meta/store.ts'
 import type { Bucket } from '../schema/model.ts'
 import { parseFields } from './fields.ts'
 import {
@@ -29,7 +29,7 @@ export interface ClaimInput {
 }
 
 export interface Claimed {
-  readonly upload: UploadRow
+  readonly upload: Claim
   /** What the rule was asked about; its size and type are judged again when they are known. */
   readonly draft: DraftFacts
 }
@@ -42,7 +42,7 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
   const ownerId = call.caller.id
   const fields = parseFields(input.fields, bucket, ownerId, id)
   const createdAt = timestamp(clock.now())
-  const { name, path, metadata, checksum, fileLifetime } = fields
+  const { name, path, metadata, checksum, fileLifetime, lifetimeAsked } = fields
   const draft: DraftFacts = { id, name, path, size, mimeType: null, ownerId, metadata, createdAt }
   requireCreate(access, call, bucket, draft)
   const rules = requireOwnRules(access, call, bucket, draft, fields.rules)
@@ -64,6 +64,7 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
         key: blobKey(bucket.name, id),
         checksum,
         fileLifetime,
+        lifetimeAsked,
         staging: bucket.staging,
         expiresAt: timestamp(clock.now() + uploads.expiry),
         createdAt,

@@ -9,6 +9,7 @@ import { type CodedForm, decideDelivery } from './deliver.ts'
 import { absent, type FileDeps, findFile, findRow, requireBucket, requireFile } from './lookup.ts'
 import type { Delivery, DeliveryBody, FileService, OpenInput } from './model.ts'
 import { entityTag, servingHeaders } from './serving-headers.ts'
+import { createTransforming } from './transforming.ts'
 import { isLive } from './visibility.ts'
 
 /** Bodies up to this size are read in one piece. */
@@ -26,6 +27,7 @@ export type Serve = (
 export function createDeliveries(deps: FileDeps): FileService['open'] {
   const { schema, access, links, clock } = deps
   const serve = createServing(deps)
+  const transforming = createTransforming(deps)
 
   async function byLink(input: OpenInput, token: string): Promise<FileRow> {
     const grant = links.verify(token, clock.now())
@@ -43,6 +45,7 @@ export function createDeliveries(deps: FileDeps): FileService['open'] {
     const file =
       input.token === null ? await findFile(deps, call, input.bucket, input.id) : await byLink(input, input.token)
     if (input.token === null) requireFile(access, call, 'download', file)
+    if (input.transform) return transforming(call, bucket, file, input, input.transform)
     return serve(file, bucket, input, call.signal)
   }
 }

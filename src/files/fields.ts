@@ -12,6 +12,8 @@ export interface ParsedFields {
   readonly metadata: Metadata
   /** Milliseconds; null = the file does not expire. */
   readonly fileLifetime: number | null
+  /** The client has chosen it. */
+  readonly lifetimeAsked: boolean
   readonly checksum: string | null
   /** Not yet checked: access decides whether they compile. */
   readonly rules: unknown
@@ -33,6 +35,7 @@ export function parseFields(fields: UploadFields, bucket: Bucket, owner: string 
         : checkPath(fields.path),
     metadata: fields.metadata === undefined ? {} : parseMetadata(fields.metadata),
     fileLifetime: lifetime(fields.expires_in, bucket),
+    lifetimeAsked: fields.expires_in !== undefined,
     checksum: fields.checksum === undefined ? null : parseChecksum(fields.checksum),
     rules: fields.rules === undefined ? null : parseRules(fields.rules),
   }
@@ -84,10 +87,15 @@ function parseRules(text: string): unknown {
   }
 }
 
+/** Milliseconds a file lives that asked for nothing; null = for ever. A maximum without a default is the default too: not asking must not
+ *  outlive what asking may get. */
+export function defaultLifetime({ retention }: Bucket): number | null {
+  return retention?.default ?? retention?.max ?? null
+}
+
 function lifetime(text: string | undefined, bucket: Bucket): number | null {
   const max = bucket.retention?.max ?? null
-  // A maximum without a default is the default too: not asking must not outlive what asking may get.
-  if (text === undefined) return bucket.retention?.default ?? max
+  if (text === undefined) return defaultLifetime(bucket)
   const ms = parseLifetime(text)
   const ceiling = max ?? LONGEST_LIFE
   if (ms === null || ms < 1000 || ms > ceiling) {

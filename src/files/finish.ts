@@ -124,13 +124,10 @@ export function createFinish(deps: FileDeps & { readonly spool: Spool }, gatheri
       const quarantine = await inspected(bucket, upload, { size, mimeType, checksum })
       const stored = await store(upload, bucket, codecs, crc32)
       observer.event('step', { point: 'stored', id: upload.id })
-      const file = await meta.commit(
-        upload.id,
-        { mimeType, checksum, ...stored },
-        timestamp(clock.now()),
-        leases.holder,
+      const file = await meta.commit(upload.id, { mimeType, checksum, ...stored }, timestamp(clock.now()), {
+        holder: leases.holder,
         quarantine,
-      )
+      })
       observer.event('step', { point: 'committed', id: upload.id })
       tell(upload, 'stored', size)
       gathering.drop(upload.id)

@@ -8,7 +8,7 @@ import type { Observer } from '../observe/observer.ts'
 import type { Bucket } from '../schema/model.ts'
 import { allows } from './sniff.ts'
 
-/** Bytes set aside ahead of what has come while the length is unknown: as many as there are, within these bounds. */
+/** Bytes that are let through before room is asked for again, while the length is unknown: as many as there are, within these bounds. */
 const LEAST_AHEAD = 256 * 1024
 const MOST_AHEAD = 8 * 1024 * 1024
 
@@ -41,7 +41,7 @@ export function ceilings(bucket: Bucket, openUploads: number | null): Ceilings {
   return { bucketTotal: bucket.maxTotalSize, openUploads }
 }
 
-/** What to set aside before the first byte: exactly the size when it is known, else a first step within the bound. */
+/** What to set aside before the first byte: exactly the size when it is known, else nothing, and a first step within the bound. */
 export function firstReservation(size: number | null, bound: number | null, limit: number): Reservation {
   if (size !== null) return { need: size, want: size }
   return { need: 0, want: Math.min(bound ?? LEAST_AHEAD, limit, MOST_AHEAD) }

@@ -2,6 +2,7 @@
 import type { Access } from '../access/decide.ts'
 import type { Links } from '../access/links.ts'
 import type { BlobStore } from '../blobs/store.ts'
+import type { PoliciesConfig } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { type AppError, fail } from '../core/errors.ts'
 import { isId, type NextId } from '../core/ids.ts'
@@ -11,6 +12,7 @@ import type { Observer } from '../observe/observer.ts'
 import type { Bucket, Schema } from '../schema/model.ts'
 import type { Inspector } from './inspection.ts'
 import type { Leases } from './leases.ts'
+import type { Transformer } from './transformer.ts'
 import { isVisible } from './visibility.ts'
 
 /** All that the file service stands on. */
@@ -29,6 +31,10 @@ export interface FileDeps {
   readonly publicUrl: string
   /** Looks into uploads before they are committed; without one nothing is looked into. */
   readonly inspect?: Inspector
+  /** What owners may have; left out or null = no limits. */
+  readonly policies?: PoliciesConfig | null
+  /** Makes other images of files for /view; without one nobody does. */
+  readonly transformer?: Transformer | null
 }
 
 /** The declared bucket. Fails bucket_not_found. */

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import type { Call, FileRow, LinkOperation } from '../core/model.ts'
 import type { SortField } from '../meta/store.ts'
+import type { TransformRequest } from './transformer.ts'
 
 /** The fields of an upload as they arrive, all text; the service parses and refuses them. */
 export interface UploadFields {
@@ -68,6 +69,8 @@ export interface OpenInput {
   readonly method: 'GET' | 'HEAD'
   /** A signed link's token; replaces the caller's rights. */
   readonly token: string | null
+  /** Another image than the stored one; of `view` only. */
+  readonly transform?: TransformRequest | null
   /** Conditional and range headers as received (RFC 9110 §13, §14), and which codings the client takes; lower-case names. */
   readonly headers: {
     readonly 'accept-encoding'?: string | undefined

@@ -10,15 +10,16 @@ export function toldWhenOvertaken(
   open: FileService['open'],
 ): FileService['open'] {
   return async (call, input) => {
-    const delivery = await open(call, input)
-    const { body } = delivery
-    if (body === null) return delivery
-
     const explain = async (error: unknown): Promise<never> => {
       if (!isFailure(error, 'blob_missing')) throw error
       const file = await meta.file(input.bucket, input.id)
       throw file === null || !isLive(file, clock) ? absent() : error
     }
+    // A transform reads the file before there is a body.
+    const delivery = await open(call, input).catch(explain)
+    const { body } = delivery
+    if (body === null) return delivery
+
     const { reader, bytes } = body
     const told: DeliveryBody = {
       length: body.length,

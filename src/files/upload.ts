@@ -31,9 +31,11 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     const { upload, draft } = claimed
     const limit = maxFileSize(bucket, deps.uploads.maxFileSize)
     const bounds = ceilings(bucket, null)
+    const bounded = bounds.bucketTotal !== null || (upload.ownerId !== null && (deps.policies ?? null) !== null)
     const chosen = Promise.withResolvers<CodecNames>()
     if (!usesCodecs(bucket)) chosen.resolve([])
-    let { reserved } = upload
+    // Without a length only what has been counted is set aside: the rest is asked for as it comes, and the commit has the last word.
+    let { room } = upload
     let mimeType = 'application/octet-stream'
     const { stream, digest } = createIngest({
       async head(head) {
@@ -44,13 +46,13 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
       },
       count(count) {
         requireSize(bucket, limit, count)
-        if (count <= reserved || (bounds.bucketTotal === null && input.size === null)) return undefined
+        if (count <= room || (!bounded && input.size === null)) return undefined
         if (input.size !== null) throw fail('invalid_request', `more than the announced ${input.size} bytes arrived`)
         return meta
           .extend(upload.id, bounds, nextReservation(count, limit), timestamp(clock.now()))
           .catch(tellQuota(observer, bucket))
           .then((granted) => {
-            reserved = granted
+            room = granted
           })
       },
     })
@@ -81,9 +83,16 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     )
   }
 
-  async function commit(upload: UploadRow, facts: FileFacts, quarantine: string | null): Promise<FileRow> {
+  async function commit(
+    bucket: Bucket,
+    upload: UploadRow,
+    facts: FileFacts,
+    quarantine: string | null,
+  ): Promise<FileRow> {
     try {
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()), null, quarantine)
+      const file = await meta
+        .commit(upload.id, facts, timestamp(clock.now()), { bucketTotal: bucket.maxTotalSize, quarantine })
+        .catch(tellQuota(observer, bucket))
       observer.event('step', { point: 'committed', id: upload.id })
       return file
     } catch (error) {
@@ -130,7 +139,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         else await discard(upload)
         throw error
       })
-      return await commit(upload, facts, quarantine)
+      return await commit(bucket, upload, facts, quarantine)
     } finally {
       release()
     }

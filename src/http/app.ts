@@ -5,6 +5,7 @@ import type { Config, ServerConfig } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { createIds } from '../core/ids.ts'
 import type { FileService } from '../files/model.ts'
+import type { StorageService } from '../files/storage.ts'
 import type { Observer } from '../observe/observer.ts'
 import type { RecordService } from '../records/model.ts'
 import type { Schema } from '../schema/model.ts'
@@ -23,6 +24,7 @@ import { quarantineRoutes } from './rest/quarantine.ts'
 import { recordRoutes } from './rest/records.ts'
 import { sharedFileRoutes } from './rest/shared-files.ts'
 import { shareRoutes } from './rest/shares.ts'
+import { storageRoutes } from './rest/storage.ts'
 import { trashRoutes } from './rest/trash.ts'
 import type { Route } from './route.ts'
 
@@ -31,6 +33,8 @@ export interface HttpDeps {
   readonly records: RecordService
   readonly shares: ShareService
   readonly collections: Schema['collections']
+  /** Left out: no routes about storage. */
+  readonly storage?: StorageService
   readonly identify: Identify
   readonly server: Pick<ServerConfig, 'publicUrl' | 'trustedProxies' | 'cors'>
   readonly rateLimits: Config['rateLimits']
@@ -69,6 +73,7 @@ export function createHttp(deps: HttpDeps): Hono {
     ...recordRoutes(deps),
     ...(deps.routes ?? []),
     ...bucketRoutes(files),
+    ...(deps.storage === undefined ? [] : storageRoutes(deps.storage)),
     ...operationRoutes({
       ready: deps.ready,
       metrics: metrics === null ? null : () => metrics.render(),

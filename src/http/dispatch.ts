@@ -170,7 +170,8 @@ async function inputOf(route: Route, exchange: Exchange): Promise<Input<unknown,
   if (search === '' && route.query === undefined && route.body?.kind !== 'json') return NOTHING
   const query = parseQuery(route.query, search, route.repeats)
   if (route.body?.kind !== 'json') return { query, body: undefined }
-  const parsed = route.body.schema.safeParse(await readJson(exchange))
+  const given = route.body.optional === true && !exchange.hasBody ? {} : await readJson(exchange)
+  const parsed = route.body.schema.safeParse(given)
   if (!parsed.success) throw validationFailure(parsed.error)
   return { query, body: parsed.data }
 }

@@ -83,7 +83,9 @@ function operationId({ method, path }: Route): string {
 function bodyOf(body: NonNullable<Route['body']>): NonNullable<RouteConfig['request']>['body'] {
   if (body.kind === 'json') {
     const schema = body.described ?? body.schema
-    return { required: true, content: { 'application/json': { schema } } } as ReturnType<typeof bodyOf>
+    return { required: body.optional !== true, content: { 'application/json': { schema } } } as ReturnType<
+      typeof bodyOf
+    >
   }
   return { required: true, description: body.description, content: contentOf(body.content)! }
 }

@@ -66,6 +66,8 @@ export type RequestBody<B = unknown> =
       readonly schema: z.ZodType<B>
       /** What the document says of the body, where `schema` leaves the checking to the service. */
       readonly described?: JsonSchema
+      /** No body at all is taken for `{}`. */
+      readonly optional?: true
     }
   | {
       readonly kind: 'raw'
@@ -131,9 +133,16 @@ interface Param {
 const NAME = /^[a-z][a-z0-9_]{0,62}$/
 /** UTF-16 units. */
 const MAX_RECORD_ID = 512
+/** Bytes, as of the `sub` of a token. */
+const MAX_OWNER_ID = 255
 
 /** What a path parameter must look like; anything else is as absent as an unknown one, before any look-up. */
 export const PARAMS: Readonly<Record<string, Param>> = {
+  owner_id: {
+    fits: (text) => Buffer.byteLength(text) <= MAX_OWNER_ID && !/\p{Cc}/u.test(text),
+    missing: 'not_found',
+    description: 'Id of a caller: `sub` of their tokens, or `key_…`.',
+  },
   bucket: {
     fits: (text) => NAME.test(text),
     missing: 'bucket_not_found',

@@ -7,6 +7,7 @@ import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { refundTransforms, warnOfTiers } from './policy-upkeep.ts'
 import { createShareSweep } from './share-sweep.ts'
 import { DEAD_FOR, STRAY_FOR } from './webhooks.ts'
 
@@ -50,6 +51,8 @@ export interface SweepDeps {
   readonly maxRuntime: number
   /** The webhooks that are configured, by their names in the database. Default none. */
   readonly hooks?: readonly string[]
+  /** Default true; otherwise files whose time is over stay, invisible. */
+  readonly expiredFiles?: boolean
 }
 
 export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
@@ -185,10 +188,11 @@ export function createSweep(deps: SweepDeps): Sweep {
           () => meta.stuckDeletions(stuck, deps.batchSize),
           (file) => clearFile(file, 'deletions'),
         )
-        await drain(
-          () => meta.expiredFiles(now(), deps.batchSize),
-          (file) => clearFile(file, 'expired'),
-        )
+        if (deps.expiredFiles !== false)
+          await drain(
+            () => meta.expiredFiles(now(), deps.batchSize),
+            (file) => clearFile(file, 'expired'),
+          )
         await drain(
           () => meta.purgeableFiles(now(), deps.batchSize),
           (file) => clearFile(file, 'purged'),
@@ -198,6 +202,8 @@ export function createSweep(deps: SweepDeps): Sweep {
         await drain(() => shares.due(deps.batchSize), clearShare)
         await clearLeftovers()
         await clearEvents()
+        if (!dryRun) await refundTransforms(deps, deps.batchSize)
+        await warnOfTiers(deps)
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)
       }

@@ -95,8 +95,8 @@ export interface RecordStore {
 
   /** `values` has every field. Files it names must be ready, unexpired, in their field's bucket; staged ones are claimed by it.
    *  Fails: unique_violation (details.fields), file_reference_invalid (details.field), validation_failed (details.fields: a relation to
-   *  nothing), storage_full. */
-  insert(collection: string, values: RecordValues, now: string): Promise<RecordWrite>
+   *  nothing), quota_exceeded (details.field: more files or bytes than the policy of `by` has in one field; null = nobody), storage_full. */
+  insert(collection: string, values: RecordValues, now: string, by?: string | null): Promise<RecordWrite>
   /** Changes the given fields. Files that a `cascade` field stops naming and no other record names are condemned in the same step.
    *  Fails: record_not_found, precondition_failed (another version), and as insert. */
   update(
@@ -105,6 +105,7 @@ export interface RecordStore {
     ifVersion: number,
     changes: RecordValues,
     now: string,
+    by?: string | null,
   ): Promise<RecordWrite>
   /** The record, the records that `cascade` relations take along, and the files of `cascade` fields nobody else names, in one step.
    *  Fails: record_not_found, precondition_failed, record_in_use (details: collection, record_id, field). Returns the tombstones. */

@@ -12,22 +12,30 @@ import type {
 } from '../core/model.ts'
 import type { HiddenFileStore } from './hidden-files.ts'
 import type { OutboxStore } from './outbox.ts'
+import type { PolicyStore } from './policies.ts'
 import type { RecordStore } from './records.ts'
 import type { ShareStore } from './shares.ts'
 import type { PartStore } from './spool-parts.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
 
-/** What a claim may not exceed; null = no limit. Bytes. */
+/** What a claim may not exceed beside the policy of its owner; null = no limit. Bytes. */
 export interface Ceilings {
   readonly bucketTotal: number | null
   /** Open uploads one owner may have at a time (tus only; anonymous callers share one owner). */
   readonly openUploads: number | null
 }
 
-/** Bytes to set aside: at least `need` or the step fails; up to `want` when there is room. */
+/** Bytes to set aside: `need`, or the step fails. Of those up to `want` it tells how many there is room for, and sets none of them aside: what
+ *  is not sure to come must not be in the way of what is. */
 export interface Reservation {
   readonly need: number
   readonly want: number
+}
+
+/** A claim as it was made. */
+export interface Claim extends UploadRow {
+  /** Bytes that fitted at that moment; more than `reserved` where more was wanted and nobody holds it. */
+  readonly room: number
 }
 
 export interface FilePatch {
@@ -103,26 +111,32 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, ShareStore, WrappedKeyStore {
+/** How a claim becomes a file. */
+export interface CommitOptions {
+  /** Fails upload_locked unless it has the upload. */
+  readonly holder?: string | null
+  /** What the files of the bucket may have together, bytes; null = no limit. */
+  readonly bucketTotal?: number | null
+  /** Why the file is `quarantined` instead of `ready`. */
+  readonly quarantine?: string | null
+}
+
+export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, PolicyStore, ShareStore, WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
-   *  Fails: file_exists (details.path, and details.upload_id when the holder has the same owner), quota_exceeded, rate_limited. */
-  claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<UploadRow>
-  /** Raises a claim's reservation to at least `need` bytes in all. Returns the new reservation. Fails: quota_exceeded, upload_expired. */
+   *  A life that the client did not ask for is shortened to the policy's. Fails: file_exists (details.path, and details.upload_id when the
+   *  holder has the same owner), quota_exceeded, invalid_expiry (beyond the policy's maximum), rate_limited. */
+  claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<Claim>
+  /** Raises a claim's reservation to `need` bytes in all, and never lowers it. Returns how many would fit now, `want` at most and the reservation
+   *  at least. Fails: quota_exceeded, upload_expired. */
   extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): Promise<number>
   /** Records durable bytes of a tus upload and prolongs its life. Fails: upload_locked when `holder` no longer has it, upload_not_found. */
   advance(id: string, holder: string, offset: number, expiresAt: string, now: string): Promise<void>
   /** The claim becomes a `ready` file; the reservation becomes usage. Twice is once; a swept claim fails upload_expired.
-   *  `fileLifetime` of the draft becomes expires_at counted from `now`. With `quarantine`, which says why, the file is `quarantined` instead.
-   *  Fails upload_locked when `holder` is given and does not have it. */
-  commit(
-    id: string,
-    facts: FileFacts,
-    now: string,
-    holder?: string | null,
-    quarantine?: string | null,
-  ): Promise<FileRow>
+   *  `fileLifetime` of the draft becomes expires_at counted from `now`. What is more than the reservation needs room below the owner's limit
+   *  and `bucketTotal`. Fails quota_exceeded, upload_locked. */
+  commit(id: string, facts: FileFacts, now: string, options?: CommitOptions): Promise<FileRow>
   /** Path and reservation are free at once; the row stays (state abandoned) until `forget`, so that its bytes still have a row.
    *  True when the claim is abandoned now: only then may its bytes go. False when there is none any more, or it is a file by now, or
    *  `holder` is given and another has it. */
@@ -154,7 +168,8 @@ export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, Shar
    *  Twice is once. */
   bury(bucket: string, id: string): Promise<void>
 
-  /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different). */
+  /** version + 1. Fails: file_not_found (not ready), file_exists (path), precondition_failed (`ifVersion` given and different),
+   *  invalid_expiry (beyond the policy of the file's owner). */
   update(bucket: string, id: string, patch: FilePatch, now: string, ifVersion?: number): Promise<FileRow>
   /** Ends all signed links of a file. Fails: file_not_found. */
   revokeLinks(bucket: string, id: string, now: string): Promise<void>

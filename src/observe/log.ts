@@ -19,6 +19,7 @@ const LEVELS: Readonly<Record<EventName, Level>> = {
   restore: 'debug',
   inspection: 'info',
   webhook: 'debug',
+  transform: 'debug',
   record: 'debug',
   rule_refused: 'info',
   quota_refused: 'info',

@@ -89,6 +89,7 @@ function createCounters(
   const downloads = counter('downloads_total', 'Answers with bytes of files.', ['bucket'])
   const downloadBytes = counter('download_bytes_total', 'Bytes of files sent.', ['bucket'])
   const deletes = counter('deletes_total', 'Files deleted.', ['bucket'])
+  const transforms = counter('transforms_total', 'Other images asked for, by how it ended.', ['bucket', 'result'])
   const records = counter('record_writes_total', 'Records written, by how.', ['collection', 'operation'])
   const storageErrors = counter('storage_errors_total', 'Failures of a backend.', ['backend', 'operation', 'code'])
   const ruleRefusals = counter('rule_refused_total', 'Operations a rule refused.', ['operation'])
@@ -140,6 +141,7 @@ function createCounters(
       downloadBytes.inc({ bucket: label(fields.bucket) }, amount(fields.bytes))
     },
     delete: (fields) => deletes.inc({ bucket: label(fields.bucket) }),
+    transform: (fields) => transforms.inc({ bucket: label(fields.bucket), result: label(fields.result) }),
     record: (fields) => records.inc({ collection: label(fields.collection), operation: label(fields.operation) }),
     storage_error: (fields) =>
       storageErrors.inc({ backend: label(fields.backend), operation: label(fields.operation), code: codeOf(fields) }),

@@ -12,6 +12,8 @@ export type EventName =
   | 'inspection'
   /** An attempt to send an event: `{ hook, type, id, result, attempts, error? }`. */
   | 'webhook'
+  /** Another image was asked for: `{ bucket, result, bytes }`, result `made` or the code of the failure. */
+  | 'transform'
   /** A record was written: `{ collection, operation }`. */
   | 'record'
   | 'rule_refused'

@@ -41,6 +41,15 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
     })
   }
 
+  /** For `.catch`: throws the error on, as far as it may be shown. */
+  const told =
+    (form: Form) =>
+    (error: unknown): never => {
+      if (isFailure(error, 'quota_exceeded'))
+        observer.event('quota_refused', { collection: form.name, ...error.details })
+      throw withoutInternal(form, error)
+    }
+
   async function written(form: Form, operation: RecordOperation, condemned: readonly FileRow[]): Promise<void> {
     observer.event('step', { point: operation === 'delete' ? 'record_removed' : 'record_written' })
     observer.event('record', { collection: form.name, operation })
@@ -65,9 +74,9 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
       const values = newValues(form, readNew(form, body), at)
       requireRecord(desk, call, form, 'create', values)
       await requireAttachable(desk, call, form, values, null)
-      const { row, condemned } = await records.insert(form.name, values, timestamp(at.now)).catch((error: unknown) => {
-        throw withoutInternal(form, error)
-      })
+      const { row, condemned } = await records
+        .insert(form.name, values, timestamp(at.now), call.caller.id)
+        .catch(told(form))
       await written(form, 'create', condemned)
       return (await showExpanded(desk, call, form, fields, [row]))[0]!
     },
@@ -85,10 +94,8 @@ export function createWriting(desk: Desk): Pick<RecordService, 'create' | 'updat
         if (Object.keys(changes).length === 0) return { row: old, condemned: null }
         requireFittingLists(changes, edits)
         await requireAttachable(desk, call, form, changes, old.values)
-        return records.update(form.name, primary, old.version, changes, timestamp(at.now))
-      }).catch((error: unknown) => {
-        throw withoutInternal(form, error)
-      })
+        return records.update(form.name, primary, old.version, changes, timestamp(at.now), call.caller.id)
+      }).catch(told(form))
       if (result.condemned !== null) await written(form, 'update', result.condemned)
       const shown = (await showExpanded(desk, call, form, fields, [result.row]))[0]!
       return mayRead(desk, call, form, result.row) ? shown : showGiven(form, shown, edits)

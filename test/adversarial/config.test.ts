@@ -157,6 +157,16 @@ describe('configurations that do not load', () => {
     ['M176 a duration that is none', configText('uploads: {expiry: soon}\n'), /alyx\.yml:7:\d+ uploads\.expiry/],
     ['M176 a negative interval', configText('cleanup: {interval: -1h}\n'), /alyx\.yml:7:\d+ cleanup\.interval/],
     [
+      'J148 a quota that cannot be counted exactly',
+      configText('policies: {default_tier: free, hard_max_storage: 9007199254740992, tiers: {free: {}}}\n'),
+      /alyx\.yml:7:\d+ policies\.hard_max_storage/,
+    ],
+    [
+      'J148 a tier that nobody has declared',
+      configText('policies: {default_tier: fre, tiers: {free: {max_storage: 8PB}}}\n'),
+      /unknown tier "fre", did you mean "free"/,
+    ],
+    [
       'M176 a limit beyond all numbers',
       configText('uploads: {max_file_size: 1e30}\n'),
       /alyx\.yml:7:\d+ uploads\.max_file_size/,

@@ -219,7 +219,7 @@ describe('what is left out', () => {
         maxOpenPerOwner: 100,
       },
       signedUrls: { defaultExpiry: 900_000, maxExpiry: 604_800_000 },
-      cleanup: { interval: 3_600_000, batchSize: 200, maxRuntime: 20_000 },
+      cleanup: { enabled: true, expiredFiles: true, interval: 3_600_000, batchSize: 200, maxRuntime: 20_000 },
       policies: null,
       filesApi: null,
       rateLimits: { uploads: null, sign: null, failedAuth: { count: 60, window: 60_000 } },

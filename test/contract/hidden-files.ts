@@ -17,7 +17,7 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
     })
     const put = async (over: Partial<UploadDraft> = {}, quarantine: string | null = null): Promise<FileRow> => {
       const { id } = await store.claim(draft(over), FREE, { need: 100, want: 100 })
-      return store.commit(id, facts(), at(0), null, quarantine)
+      return store.commit(id, facts(), at(0), { quarantine })
     }
     const code = (work: Promise<unknown>): Promise<string> =>
       work.then(

@@ -109,11 +109,12 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
           fileLifetime: 5,
         })
         const row = await store.claim(wanted, FREE, { need: 10, want: 70 })
-        expect(row).toEqual({ ...wanted, offset: 0, reserved: 70, state: 'open', updatedAt: wanted.createdAt })
-        expect(await store.upload(wanted.id)).toEqual(row)
+        const stored = { ...wanted, offset: 0, reserved: 10, state: 'open', updatedAt: wanted.createdAt }
+        expect(row).toEqual({ ...stored, room: 70 })
+        expect(await store.upload(wanted.id)).toEqual(stored)
         expect(await store.file('docs', wanted.id)).toBeNull()
-        expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 70, files: 0 })
-        expect(await usageOf('owner:ann')).toEqual({ used: 0, reserved: 70, files: 0 })
+        expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 10, files: 0 })
+        expect(await usageOf('owner:ann')).toEqual({ used: 0, reserved: 10, files: 0 })
       })
 
       it('of 16 parallel claims on one path exactly one succeeds', async () => {
@@ -239,15 +240,31 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
     describe('quotas', () => {
       const ceiling = (bucketTotal: number) => ({ bucketTotal, openUploads: null })
 
-      it('a reservation is what was wanted, or what is left when that is enough, or refused with the numbers', async () => {
-        expect((await store.claim(draft(), ceiling(250), { need: 100, want: 100 })).reserved).toBe(100)
-        expect((await store.claim(draft(), ceiling(250), { need: 1, want: 200 })).reserved).toBe(150)
-        const refusal = await store.claim(draft(), ceiling(250), { need: 1, want: 1 }).catch((error) => error)
+      it('a reservation is what is needed, with word of how much more would fit, or refused with the numbers', async () => {
+        const claim = (need: number, want: number) => store.claim(draft(), ceiling(250), { need, want })
+        expect(await claim(100, 100)).toMatchObject({ reserved: 100, room: 100 })
+        expect(await claim(1, 200)).toMatchObject({ reserved: 1, room: 150 })
+        // What was only wanted is in nobody's way.
+        expect(await claim(149, 149)).toMatchObject({ reserved: 149, room: 149 })
+        const refusal = await claim(1, 1).catch((error) => error)
         expect(refusal).toMatchObject({
           code: 'quota_exceeded',
           details: { scope: 'bucket:docs', limit: 250, used: 0, reserved: 250, requested: 1 },
         })
-        expect((await store.claim(draft(), ceiling(250), { need: 0, want: 50 })).reserved).toBe(0)
+        expect(await claim(0, 50)).toMatchObject({ reserved: 0, room: 0 })
+      })
+
+      it('a commit of more than was reserved needs room for the rest, and of uploads that race for it as many succeed as fit', async () => {
+        const other = await connect()
+        const claims = await Promise.all(
+          Array.from({ length: 20 }, () => store.claim(draft({ size: null }), ceiling(750), { need: 0, want: 100 })),
+        )
+        const codes = await Promise.all(
+          claims.map(({ id }, n) => code((n % 2 ? store : other).commit(id, facts(), at(1), { bucketTotal: 750 }))),
+        )
+        expect(codes.filter((found) => found === 'resolved')).toHaveLength(7)
+        expect(codes.filter((found) => found === 'quota_exceeded')).toHaveLength(13)
+        expect(await usageOf('bucket:docs')).toEqual({ used: 700, reserved: 0, files: 7 })
       })
 
       it('two processes racing for a quota get exactly as many claims through as fit', async () => {
@@ -260,11 +277,13 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect(await usageOf('bucket:docs')).toEqual({ used: 0, reserved: 1000, files: 0 })
       })
 
-      it('extend raises a reservation to the total asked for, as far as there is room, and never lowers it', async () => {
+      it('extend raises a reservation to the total needed, tells how much more would fit, and never lowers it', async () => {
         const { id } = await store.claim(draft(), ceiling(1000), { need: 100, want: 100 })
         expect(await store.extend(id, ceiling(1000), { need: 200, want: 300 }, at(1))).toBe(300)
-        expect(await store.extend(id, ceiling(1000), { need: 10, want: 10 }, at(1))).toBe(300)
+        expect(await store.extend(id, ceiling(1000), { need: 10, want: 10 }, at(1))).toBe(200)
+        expect((await store.upload(id))?.reserved).toBe(200)
         expect(await store.extend(id, ceiling(1000), { need: 400, want: 5000 }, at(1))).toBe(1000)
+        expect(await store.extend(id, ceiling(1000), { need: 1000, want: 1000 }, at(1))).toBe(1000)
         const refusal = await store.extend(id, ceiling(1000), { need: 1001, want: 2000 }, at(1)).catch((error) => error)
         expect(refusal).toMatchObject({ code: 'quota_exceeded', details: { used: 0, reserved: 1000, requested: 1 } })
         expect((await store.upload(id))?.reserved).toBe(1000)
@@ -341,11 +360,11 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
 
       it('a claim is committed and abandoned only by who has it, where that is asked for', async () => {
         const claim = await store.claim(draft({ protocol: 'tus' }), FREE, HUNDRED)
-        expect(await code(store.commit(claim.id, facts(), at(1), 'p2'))).toBe('upload_locked')
+        expect(await code(store.commit(claim.id, facts(), at(1), { holder: 'p2' }))).toBe('upload_locked')
         expect(await store.abandon(claim.id, at(1), 'p2')).toBe(false)
         expect(await store.upload(claim.id)).toMatchObject({ state: 'open' })
-        const file = await store.commit(claim.id, facts(), at(1), 'p1')
-        expect(await store.commit(claim.id, facts(), at(1), 'p2')).toEqual(file)
+        const file = await store.commit(claim.id, facts(), at(1), { holder: 'p1' })
+        expect(await store.commit(claim.id, facts(), at(1), { holder: 'p2' })).toEqual(file)
         expect([await store.abandon(claim.id, at(2)), await store.abandon('nothing', at(2))]).toEqual([false, false])
         const other = await store.claim(draft(), FREE, HUNDRED)
         expect([await store.abandon(other.id, at(1), 'p1'), await store.abandon(other.id, at(1))]).toEqual([true, true])

@@ -34,7 +34,7 @@ export function outboxContract(name: string, open: (subscriptions: readonly Subs
     )
     const put = async (over: Partial<UploadDraft> = {}, quarantine: string | null = null): Promise<FileRow> => {
       const { id } = await store.claim(draft(over), FREE, { need: 100, want: 100 })
-      return store.commit(id, facts(), over.createdAt ?? at(0), null, quarantine)
+      return store.commit(id, facts(), over.createdAt ?? at(0), { quarantine })
     }
     /** What a webhook would be sent now, in order, if each was taken at once. */
     const told = async (hook = 'all'): Promise<OutboxEvent[]> => {

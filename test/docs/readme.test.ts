@@ -66,6 +66,17 @@ describe('README.md', () => {
     expect(await run('app.mts', [process.execPath], module(blocks('ts')[0]!) + more)).toMatch(/^200$/m)
   })
 
+  it('shows a transformer that serves', async () => {
+    const [before, shown] = blocks('ts')
+    const imports = "import { buffer } from 'node:stream/consumers'\nimport type { Transformer } from 'alyx'\n".replace(
+      "'node:stream/consumers'",
+      '"node:stream/consumers"',
+    )
+    const more =
+      "console.log((await withImages.app.request('/health/ready')).status)\nawait withImages.close()\nawait alyx.close()\n"
+    expect(await run('images.mts', [process.execPath], module(imports + before! + shown!) + more)).toMatch(/^200$/m)
+  })
+
   it('shows a schema that passes the check', async () => {
     server.project.writeSchema(blocks('yaml')[0]!)
     expect(await server.project.run(['check'])).toMatchObject({ code: 0, stdout: 'ok: 1 bucket, 0 collections\n' })

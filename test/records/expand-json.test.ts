@@ -78,6 +78,7 @@ function fileOf(n: number): StoredFile {
     hidden_path: null,
     hidden_reason: null,
     purge_at: null,
+    expiry_asked: null,
   }
 }
 

@@ -8,6 +8,7 @@ import { createLinks } from '../../src/access/links.ts'
 import type { Backend } from '../../src/blobs/backend.ts'
 import { openFilesystem } from '../../src/blobs/filesystem.ts'
 import { createBlobStore } from '../../src/blobs/store.ts'
+import type { PoliciesConfig } from '../../src/config/model.ts'
 import { createIds } from '../../src/core/ids.ts'
 import { ANONYMOUS, type Call, type Caller } from '../../src/core/model.ts'
 import { createHolder } from '../../src/files/holder.ts'
@@ -16,6 +17,8 @@ import { createLeases } from '../../src/files/leases.ts'
 import { createReclaim } from '../../src/files/removal.ts'
 import { createFileService } from '../../src/files/service.ts'
 import { openSpool } from '../../src/files/spool-disk.ts'
+import { createStorageService } from '../../src/files/storage.ts'
+import type { Transformer } from '../../src/files/transformer.ts'
 import { createUploadSessions } from '../../src/files/uploads.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { createSweep } from '../../src/jobs/sweeps.ts'
@@ -55,6 +58,8 @@ export async function openWorkshop(
     /** Milliseconds. */
     inspectTimeout?: number
     subscriptions?: readonly Subscription[]
+    policies?: PoliciesConfig
+    transformer?: Transformer
   } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'alyx-workshop-'))
@@ -79,7 +84,16 @@ export async function openWorkshop(
     [...schema.buckets].flatMap(([name, { trash }]) => (trash ? [[name, trash]] : [])),
   )
   const { subscriptions = [] } = options
-  const meta = await openSqlite({ file, durability: 'normal', observer, clock, tables, trashTimes, subscriptions })
+  const meta = await openSqlite({
+    file,
+    durability: 'normal',
+    observer,
+    clock,
+    tables,
+    trashTimes,
+    subscriptions,
+    policies: options.policies ?? null,
+  })
   const plain = await openFilesystem({ root: join(dir, 'files'), durability: 'normal', observer })
   const backend = options.faults?.(plain) ?? plain
   const blobs = createBlobStore(new Map([['local', backend]]), observer)
@@ -107,6 +121,8 @@ export async function openWorkshop(
         observer,
       }),
     }),
+    policies: options.policies ?? null,
+    transformer: options.transformer ?? null,
   }
   const jobs = { meta, blobs, spool, clock, leaseTime: LEASE_TIME }
   const closers: (() => void)[] = []
@@ -129,6 +145,8 @@ export async function openWorkshop(
     spool,
     events,
     files: createFileService(deps),
+    /** Looks at five files in one transaction. */
+    storage: createStorageService({ ...deps, batchSize: 5 }),
     sessions: createUploadSessions({ ...deps, spool }),
     sweep: createSweep({ ...jobs, reclaim: createReclaim(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
     doctor: createDoctor(jobs),

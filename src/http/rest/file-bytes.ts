@@ -11,6 +11,7 @@ import { type Answer, json, type Route, route } from '../route.ts'
 import { BINARY, BYTES, BYTES_FAILURES, conditions, isRefusal, refusal, summaryOf } from './byte-answers.ts'
 import { ACCESS, FILE, TAG } from './files.ts'
 import { fileSchema, viewFile } from './view.ts'
+import { linkQuery, transformOf, viewQuery } from './view-query.ts'
 
 const BUCKET = '/api/files/{bucket}'
 
@@ -22,9 +23,6 @@ const fieldShape = {
   rules: z.string().optional().meta({ description: 'JSON object of CEL rules; only in buckets with file_security.' }),
 }
 const putQuery = z.strictObject({ name: z.string().meta({ description: 'Name of the file.' }), ...fieldShape })
-const linkQuery = z.strictObject({
-  token: z.string().optional().meta({ description: 'Of a signed link; no other credential is needed.' }),
-})
 
 const CREATED = {
   202: { description: 'Taken in, and kept from everybody until an admin has released it.', schema: fileSchema },
@@ -48,6 +46,9 @@ const REFUSALS = [
   'inspection_failed',
   'storage_full',
 ] as const
+
+/** Beyond what any view can fail with. */
+const TRANSFORM = ['unsupported_media_type', 'quota_exceeded', 'not_implemented'] as const
 
 /** POST and PUT of a file, GET and HEAD of its bytes (API.md §3, §5). */
 export function byteRoutes(files: FileService, observer: Observer): readonly Route[] {
@@ -79,9 +80,9 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
       path: `${FILE}/${operation}`,
       summary: summaryOf(method, operation),
       tag: TAG,
-      query: linkQuery,
+      query: operation === 'view' ? viewQuery : linkQuery,
       responses: BYTES,
-      failures: [...ACCESS, ...BYTES_FAILURES],
+      failures: [...ACCESS, ...BYTES_FAILURES, ...(operation === 'view' ? TRANSFORM : [])],
       async handler(exchange, input) {
         const bucket = exchange.param('bucket')
         const delivery = await files.open(exchange.call(), {
@@ -90,6 +91,7 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           operation,
           method,
           token: input.query?.token ?? null,
+          transform: operation === 'view' ? transformOf(input.query ?? {}) : null,
           headers: conditions(exchange),
         })
         if (isRefusal(delivery)) return refusal(exchange, delivery)

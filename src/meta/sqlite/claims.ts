@@ -3,10 +3,11 @@ import type { Database } from 'better-sqlite3'
 import { timestamp } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { FileFacts, FileRow, UploadDraft } from '../../core/model.ts'
-import type { Ceilings, Reservation } from '../store.ts'
+import type { Ceilings, CommitOptions, Reservation } from '../store.ts'
 import type { Counters } from './counters.ts'
 import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
+import { least, type Policies } from './policies.ts'
 import {
   fileRow,
   INSERT_FILE,
@@ -17,8 +18,16 @@ import {
   type StoredUpload,
 } from './rows.ts'
 
-/** The verbs of MetaStore on claims; `claim` returns the bytes it reserved. Each must run inside a transaction. */
-export function claimVerbs(db: Database, counters: Counters, paths: Paths, events: EventWriter) {
+/** What a claim was given, where the draft leaves it open. */
+export interface Granted {
+  readonly reserved: number
+  readonly room: number
+  /** Milliseconds the file will live. */
+  readonly fileLifetime: number | null
+}
+
+/** The verbs of MetaStore on claims. Each must run inside a transaction. */
+export function claimVerbs(db: Database, counters: Counters, paths: Paths, policies: Policies, events: EventWriter) {
   const find = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const findFile = db.prepare<[string], StoredFile>(`${SELECT_FILE} WHERE id = ?`)
   const insert = db.prepare<[StoredUpload]>(INSERT_UPLOAD)
@@ -40,8 +49,15 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, event
     return row
   }
 
+  /** Bytes that were set aside are the upload's, whatever was changed since; more than that nobody has promised. */
+  const requireGranted = (claim: StoredUpload, size: number, bucketTotal: number | null): void => {
+    if (size <= claim.reserved) return
+    const totals = { bucket: bucketTotal, owner: policies.of(claim.owner_id).maxStorage }
+    counters.room(claim, totals, { need: size, want: size }, claim.reserved)
+  }
+
   return {
-    claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): number {
+    claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Granted {
       requireSizes(draft.size ?? 0, reservation.need, reservation.want)
       paths.free(draft.bucket, draft.path, draft.ownerId, draft.createdAt)
       const limit = ceilings.openUploads
@@ -50,21 +66,26 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, event
           details: { limit },
           retryAfter: 60,
         })
-      const reserved = counters.room(account(draft), ceilings.bucketTotal, reservation, 0)
-      insert.run(storedUpload(draft, reserved))
+      const { maxStorage, retention } = policies.of(draft.ownerId)
+      const fileLifetime = lifetime(draft, retention)
+      const room = counters.room(account(draft), { bucket: ceilings.bucketTotal, owner: maxStorage }, reservation, 0)
+      const reserved = reservation.need
+      insert.run({ ...storedUpload(draft, reserved), file_lifetime: fileLifetime })
       counters.move(account(draft), 0, reserved, 0)
-      return reserved
+      return { reserved, room, fileLifetime }
     },
 
     extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): number {
       requireSizes(reservation.need, reservation.want)
       const row = requireOpen(id)
-      const more = counters.room(row, ceilings.bucketTotal, reservation, row.reserved)
+      const totals = { bucket: ceilings.bucketTotal, owner: policies.of(row.owner_id).maxStorage }
+      const room = counters.room(row, totals, reservation, row.reserved)
+      const more = reservation.need - row.reserved
       if (more > 0) {
-        reserve.run(row.reserved + more, now, id)
+        reserve.run(reservation.need, now, id)
         counters.move(row, 0, more, 0)
       }
-      return row.reserved + more
+      return row.reserved + room
     },
 
     advance(id: string, holder: string, offset: number, expiresAt: string, now: string): null {
@@ -79,12 +100,14 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, event
       return null
     },
 
-    commit(id: string, facts: FileFacts, now: string, holder: string | null, quarantine: string | null): FileRow {
+    commit(id: string, facts: FileFacts, now: string, options: CommitOptions): FileRow {
+      const { holder = null, bucketTotal = null, quarantine = null } = options
       const done = findFile.get(id)
       if (done?.state === 'ready' || done?.state === 'quarantined') return fileRow(done)
       const claim = requireOpen(id)
       if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
+      requireGranted(claim, facts.size, bucketTotal)
       const file = storedFile(claim, facts, now, quarantine)
       insertFile.run(file)
       remove.run(id)
@@ -152,7 +175,17 @@ function storedUpload(draft: UploadDraft, reserved: number): StoredUpload {
     created_at: draft.createdAt,
     updated_at: draft.createdAt,
     staging: draft.staging,
+    lifetime_asked: draft.lifetimeAsked === true ? 1 : null,
   }
+}
+
+/** What the client asked for, if the owner's policy has it; otherwise the stricter of both defaults. Fails: invalid_expiry. */
+function lifetime({ fileLifetime, lifetimeAsked }: UploadDraft, retention: number | null): number | null {
+  if (lifetimeAsked !== true) return least(fileLifetime, retention)
+  if (retention === null || (fileLifetime !== null && fileLifetime <= retention)) return fileLifetime
+  throw fail('invalid_expiry', 'expires_in is beyond the maximum of your storage policy', {
+    details: { max_seconds: Math.floor(retention / 1000) },
+  })
 }
 
 function storedFile(claim: StoredUpload, facts: FileFacts, now: string, quarantine: string | null): StoredFile {
@@ -189,6 +222,7 @@ function storedFile(claim: StoredUpload, facts: FileFacts, now: string, quaranti
     hidden_path: null,
     hidden_reason: quarantine,
     purge_at: null,
+    expiry_asked: claim.lifetime_asked,
   }
 }
 

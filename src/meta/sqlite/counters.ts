@@ -9,12 +9,18 @@ export interface Account {
   readonly owner_id: string | null
 }
 
+/** Bytes that the scopes of an account may have; null = no limit. */
+export interface Totals {
+  readonly bucket: number | null
+  readonly owner: number | null
+}
+
 export interface Counters {
   usage(scope: string): Usage
   /** Adds to (or, negative, takes from) the counters of both scopes. Fails quota_exceeded past 2^53 − 1 bytes. */
   move(account: Account, used: number, reserved: number, files: number): void
-  /** Bytes to set aside beside the `held` ones: as many as `want` asks and the ceiling leaves, at least `need`. Fails quota_exceeded. */
-  room(account: Account, bucketTotal: number | null, reservation: Reservation, held: number): number
+  /** Bytes to set aside beside the `held` ones: as many as `want` asks and the ceilings leave, at least `need`. Fails quota_exceeded. */
+  room(account: Account, totals: Totals, reservation: Reservation, held: number): number
 }
 
 const NOTHING: Usage = { used: 0, reserved: 0, files: 0 }
@@ -37,12 +43,13 @@ export function createCounters(db: Database): Counters {
         if (total > MOST) throw exceeded(scope, MOST, usage(scope), used)
       }
     },
-    room(account, bucketTotal, { need, want }, held) {
+    room(account, totals, { need, want }, held) {
       const missing = need - held
       let room = Math.max(want, need) - held
-      for (const scope of scopes(account)) {
+      // Whoever has used up their own share is told so, rather than what all others have in the bucket.
+      for (const scope of scopes(account).toReversed()) {
         // Without a ceiling it is the largest number that JSON carries exactly.
-        const limit = scope === bucketScope(account.bucket) ? (bucketTotal ?? MOST) : MOST
+        const limit = (scope === bucketScope(account.bucket) ? totals.bucket : totals.owner) ?? MOST
         const found = usage(scope)
         const left = limit - found.used - found.reserved
         if (missing > Math.max(left, 0)) throw exceeded(scope, limit, found, missing)

@@ -1,16 +1,25 @@
 // Changes of finished files: condemn → bury or restore, update, revokeLinks.
 import type { Database } from 'better-sqlite3'
+import { timestamp } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { FileRow, FileState } from '../../core/model.ts'
 import type { FilePatch } from '../store.ts'
 import type { Counters } from './counters.ts'
 import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
+import type { Policies } from './policies.ts'
 import type { References } from './references.ts'
 import { fileRow, isExpired, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
 
 /** The verbs of MetaStore on files. Each must run inside a transaction. */
-export function fileVerbs(db: Database, counters: Counters, paths: Paths, references: References, events: EventWriter) {
+export function fileVerbs(
+  db: Database,
+  counters: Counters,
+  paths: Paths,
+  references: References,
+  policies: Policies,
+  events: EventWriter,
+) {
   const find = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
   const turn = db.prepare<[string, string, string]>('UPDATE _alyx_files SET state = ?, updated_at = ? WHERE id = ?')
   const remove = db.prepare<[string]>('DELETE FROM _alyx_files WHERE id = ?')
@@ -18,8 +27,8 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
     'UPDATE _alyx_files SET link_epoch = link_epoch + 1, updated_at = ? WHERE id = ?',
   )
   const change = db.prepare<[StoredFile]>(`
-    UPDATE _alyx_files SET name = @name, path = @path, metadata = @metadata, expires_at = @expires_at, rules = @rules,
-      version = @version, updated_at = @updated_at WHERE id = @id`)
+    UPDATE _alyx_files SET name = @name, path = @path, metadata = @metadata, expires_at = @expires_at,
+      expiry_asked = @expiry_asked, rules = @rules, version = @version, updated_at = @updated_at WHERE id = @id`)
 
   const requireReady = (bucket: string, id: string): StoredFile => {
     const row = find.get(id, bucket)
@@ -68,12 +77,15 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
           details: { version: row.version },
         })
       if (patch.path !== undefined && patch.path !== row.path) paths.free(bucket, patch.path, row.owner_id, now)
+      const datesAnew = patch.expiresAt !== undefined && patch.expiresAt !== row.expires_at
+      if (datesAnew) requireInTime(row, patch.expiresAt ?? null, policies.of(row.owner_id).retention)
       const changed: StoredFile = {
         ...row,
         name: patch.name ?? row.name,
         path: patch.path ?? row.path,
         metadata: patch.metadata === undefined ? row.metadata : JSON.stringify(patch.metadata),
         expires_at: patch.expiresAt === undefined ? row.expires_at : patch.expiresAt,
+        expiry_asked: datesAnew ? 1 : row.expiry_asked,
         rules: patch.rules === undefined ? row.rules : patch.rules && JSON.stringify(patch.rules),
         version: row.version + 1,
         updated_at: now,
@@ -95,4 +107,14 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
 function stateBefore({ purge_at, hidden_at }: StoredFile): FileState {
   if (purge_at !== null) return 'trashed'
   return hidden_at === null ? 'ready' : 'quarantined'
+}
+
+/** The policy of a file's owner bounds its life, whoever changes it. Fails: invalid_expiry. */
+function requireInTime(row: StoredFile, expiresAt: string | null, retention: number | null): void {
+  if (retention === null) return
+  const latest = timestamp(Date.parse(row.created_at) + retention)
+  if (expiresAt !== null && expiresAt <= latest) return
+  throw fail('invalid_expiry', "expires_at is beyond the maximum of the owner's storage policy", {
+    details: { latest },
+  })
 }

@@ -1,9 +1,12 @@
 // Who works on what: the lock of an upload and the named leases, both over all processes on the database.
 import type { Database } from 'better-sqlite3'
 import { SELECT_UPLOAD, type StoredUpload } from './rows.ts'
+import type { createTransforms } from './transforms.ts'
+
+type Transforms = ReturnType<typeof createTransforms>
 
 /** The verbs of MetaStore on locks and leases. Each must run inside a transaction. */
-export function leaseVerbs(db: Database) {
+export function leaseVerbs(db: Database, transforms: Pick<Transforms, 'renewOf' | 'refundOf'>) {
   const find = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
   const take = db.prepare<[string, string, number, string]>(
     'UPDATE _alyx_uploads SET holder = ?, lease_expires_at = ?, release_requested = ? WHERE id = ?',
@@ -44,11 +47,13 @@ export function leaseVerbs(db: Database) {
 
     renew(holder: string, leaseExpiresAt: string): null {
       prolong.run(leaseExpiresAt, holder)
+      transforms.renewOf(holder, leaseExpiresAt)
       return null
     },
 
     release(holder: string): null {
       dropAll.run(holder)
+      transforms.refundOf(holder)
       return null
     },
 

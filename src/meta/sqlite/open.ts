@@ -2,6 +2,7 @@
 // a third the pages that a crowded calling thread has no time for.
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { PoliciesConfig } from '../../config/model.ts'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
@@ -33,6 +34,8 @@ export interface SqliteOptions {
   readonly trashTimes?: Readonly<Record<string, number>>
   /** Default none: no event is written. */
   readonly subscriptions?: readonly Subscription[]
+  /** What owners may have. Default: no limits. */
+  readonly policies?: PoliciesConfig | null
   /** Whether the event loop has too little time to read pages of records itself. Default: by how busy it is. */
   readonly isCrowded?: () => boolean
 }
@@ -45,7 +48,7 @@ const READER_PATIENCE = 100
 
 /** Opens, creates and migrates. Fails: config_invalid (migrations), storage_full, storage_unavailable, database_busy. */
 export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
-  const { durability, observer, tables = [], trashTimes = {}, subscriptions = [] } = options
+  const { durability, observer, tables = [], trashTimes = {}, subscriptions = [], policies = null } = options
   const migrationsDir = options.migrationsDir ?? shippedMigrations()
   const settings: ConnectionSettings = {
     file: resolve(options.file),
@@ -56,11 +59,15 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   }
   const readOnly = { ...settings, readOnly: true, cache: 64 * 1024 }
   await applyMigrations(options)
-  const writer = createThread<WriterVerbs>('writer', { settings, tables, trashTimes, subscriptions }, observer)
-  const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables }, observer)
+  const writer = createThread<WriterVerbs>(
+    'writer',
+    { settings, tables, policies, trashTimes, subscriptions },
+    observer,
+  )
+  const scanner = createThread<ScannerVerbs>('scanner', { settings: readOnly, tables, policies }, observer)
   const reader = createThread<ScannerVerbs>(
     'scanner',
-    { settings: readOnly, tables, oneByOne: true },
+    { settings: readOnly, tables, policies, oneByOne: true },
     observer,
     'reader',
   )
@@ -69,7 +76,7 @@ export async function openSqlite(options: SqliteOptions): Promise<MetaStore> {
   const db = await openPatiently({ ...readOnly, busyTimeout: READER_PATIENCE })
   try {
     await writer.call('ping')
-    return createStore(db, threads, migrationsDir, tables)
+    return createStore(db, threads, migrationsDir, tables, policies)
   } catch (error) {
     db.close()
     await writer.close()

@@ -26,7 +26,9 @@ export function createReads(db: Database) {
   const file = db.prepare<[string, string], StoredFile>(`${SELECT_FILE} WHERE id = ? AND bucket = ?`)
   const files = db.prepare<[string], StoredFile>(FILES)
   const upload = db.prepare<[string], StoredUpload>(`${SELECT_UPLOAD} WHERE id = ?`)
-  const holders = db.prepare<[], string>('SELECT DISTINCT holder FROM _alyx_uploads WHERE holder IS NOT NULL')
+  const holders = db.prepare<[], string>(
+    'SELECT holder FROM _alyx_uploads WHERE holder IS NOT NULL UNION SELECT holder FROM _alyx_transforms',
+  )
   const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
   const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
   const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)

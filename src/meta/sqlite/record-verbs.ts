@@ -3,6 +3,7 @@ import type { Database } from 'better-sqlite3'
 import { fail, systemCode } from '../../core/errors.ts'
 import type { StoredValue } from '../../core/predicate.ts'
 import type { RecordRow, RecordValues, RecordWrite } from '../records.ts'
+import type { FieldQuotas } from './field-quotas.ts'
 import type { RecordFiles } from './record-files.ts'
 import { createStatements } from './record-statements.ts'
 import {
@@ -19,7 +20,13 @@ import type { References } from './references.ts'
 import { quote, VERSION_COLUMN } from './table-sql.ts'
 
 /** The verbs of RecordStore that write one record. Each must run inside a transaction, behind a savepoint. */
-export function recordVerbs(db: Database, tables: RecordTables, references: References, files: RecordFiles) {
+export function recordVerbs(
+  db: Database,
+  tables: RecordTables,
+  references: References,
+  files: RecordFiles,
+  quotas: FieldQuotas,
+) {
   const statement = createStatements(db)
 
   /** Fails validation_failed naming every relation to nothing. The record itself is written already, so it may point at itself. */
@@ -41,18 +48,21 @@ export function recordVerbs(db: Database, tables: RecordTables, references: Refe
   }
 
   return {
-    insertRecord(collection: string, values: RecordValues, now: string): RecordWrite {
+    insertRecord(collection: string, values: RecordValues, now: string, by: string | null): RecordWrite {
       const table = requireTable(tables, collection)
       for (const field of Object.keys(values)) requireColumn(table, field)
       const stored = table.spec.columns.map((column) => bound(column, values[column.name] ?? null))
       const row = table.row(unlessTaken(table, () => statement(insertSql(table)).get(...stored, 1)!))
       requireTargets(table.relations, row.values)
       const recordId = idOf(table, row)
-      for (const column of table.files)
-        for (const fileId of namedFiles(column, row.values[column.name])) {
+      for (const column of table.files) {
+        const named = namedFiles(column, row.values[column.name])
+        for (const fileId of named) {
           files.claim(fileId, column, now)
           references.add(fileId, collection, recordId, column.name)
         }
+        if (named.size > 0) quotas.require(by, column, new Set(), named)
+      }
       return { row, condemned: [] }
     },
 
@@ -62,6 +72,7 @@ export function recordVerbs(db: Database, tables: RecordTables, references: Refe
       ifVersion: number,
       changes: RecordValues,
       now: string,
+      by: string | null,
     ): RecordWrite {
       const table = requireTable(tables, collection)
       for (const field of Object.keys(changes)) requireColumn(table, field)
@@ -91,6 +102,7 @@ export function recordVerbs(db: Database, tables: RecordTables, references: Refe
           files.claim(fileId, column, now)
           references.add(fileId, collection, recordId, column.name)
         }
+        quotas.require(by, column, before, after)
       }
       // Only now: a file may have moved from one field to another.
       return { row, condemned: files.condemn(released, now) }

@@ -42,9 +42,9 @@ export function createRecordStore(
       return single.page(await reader.call('joined', single.sql, single.values))
     },
     count: (query) => scanner.call('countRecords', query),
-    insert: (collection, values, time) => writer.call('insertRecord', collection, values, time),
-    update: (collection, id, ifVersion, changes, time) =>
-      writer.call('updateRecord', collection, id, ifVersion, changes, time),
+    insert: (collection, values, time, by) => writer.call('insertRecord', collection, values, time, by ?? null),
+    update: (collection, id, ifVersion, changes, time, by) =>
+      writer.call('updateRecord', collection, id, ifVersion, changes, time, by ?? null),
     remove: (collection, id, ifVersion, time) => writer.call('removeRecord', collection, id, ifVersion, time),
     references: (fileId, limit) => now(() => reads.references(fileId, limit)),
     faults: (limit) => scanner.call('findReferenceFaults', limit),

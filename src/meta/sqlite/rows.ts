@@ -48,6 +48,7 @@ export const FILE_COLUMNS: readonly (keyof StoredFile)[] = [
   'hidden_path',
   'hidden_reason',
   'purge_at',
+  'expiry_asked',
 ]
 
 /** In the order of the table. */
@@ -76,6 +77,7 @@ export const UPLOAD_COLUMNS: readonly (keyof StoredUpload)[] = [
   'created_at',
   'updated_at',
   'staging',
+  'lifetime_asked',
 ]
 
 /** `SELECT … FROM _alyx_files`, columns named so that a later migration cannot change what arrives. */

@@ -1,9 +1,11 @@
 // The contract, verb by verb: which thread does it. Point reads here and at once, writes in the writer, long reads in the scanner.
 import type { Database } from 'better-sqlite3'
+import type { PoliciesConfig } from '../../config/model.ts'
 import { fail, isFailure } from '../../core/errors.ts'
-import type { UploadDraft, UploadRow } from '../../core/model.ts'
+import type { UploadDraft } from '../../core/model.ts'
 import type { TableSpec } from '../../schema/tables.ts'
-import type { MetaStore } from '../store.ts'
+import type { Claim, MetaStore } from '../store.ts'
+import type { Granted } from './claims.ts'
 import { createCounters } from './counters.ts'
 import { failure } from './faults.ts'
 import { hiddenFileReads } from './hidden-files.ts'
@@ -12,6 +14,8 @@ import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
 import { multipartReads } from './multiparts.ts'
 import { outboxReads } from './outbox.ts'
+import { createPolicies } from './policies.ts'
+import { policyReads } from './policy-reads.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
@@ -25,6 +29,7 @@ export function createStore(
   threads: RecordThreads,
   migrationsDir: string,
   tables: readonly TableSpec[],
+  policies: PoliciesConfig | null,
 ): MetaStore {
   const { writer, scanner, reader } = threads
   const reads = createReads(db)
@@ -35,6 +40,7 @@ export function createStore(
   const lists = createLists(db)
   const hidden = hiddenFileReads(db)
   const outbox = outboxReads(db)
+  const owners = policyReads(db, createPolicies(db, policies))
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
     if (!db.open) throw fail('storage_unavailable', 'the metadata store is closed')
@@ -54,8 +60,7 @@ export function createStore(
     async advance(id, holder, offset, expiresAt, time) {
       await writer.call('advance', id, holder, offset, expiresAt, time)
     },
-    commit: (id, facts, time, holder, quarantine) =>
-      writer.call('commit', id, facts, time, holder ?? null, quarantine ?? null),
+    commit: (id, facts, time, options) => writer.call('commit', id, facts, time, options ?? {}),
     abandon: (id, time, holder) => writer.call('abandon', id, time, holder ?? null),
     async forget(id) {
       await writer.call('forget', id)
@@ -143,6 +148,21 @@ export function createStore(
     keyUse: () => scanner.call('keyUse'),
     filesNotUnder: (keyId, afterId, limit) => scanner.call('filesNotUnder', keyId, afterId, limit),
     rewrapFiles: (files) => writer.call('rewrapFiles', files),
+    storage: (ownerId) => now(() => owners.storage(ownerId)),
+    policy: (ownerId, time) => now(() => owners.policy(ownerId, time)),
+    unknownTiers: () => now(() => owners.unknownTiers()),
+    putStorage: (ownerId, patch) => writer.call('putStorage', ownerId, patch),
+    recomputeExpiry: (step, time) => writer.call('recomputeExpiry', step, time),
+    async chargeTransform(id, ownerId, holder, leaseExpiresAt, time) {
+      await writer.call('chargeTransform', id, ownerId, holder, leaseExpiresAt, time)
+    },
+    async settleTransform(id) {
+      await writer.call('settleTransform', id)
+    },
+    async refundTransform(id) {
+      await writer.call('refundTransform', id)
+    },
+    refundDeadTransforms: (time, limit) => writer.call('refundDeadTransforms', time, limit),
     async addKey(key) {
       await writer.call('addKey', key)
     },
@@ -174,6 +194,6 @@ export function createStore(
 }
 
 /** The row as the writer stored it, without sending it back. */
-function claimedRow(draft: UploadDraft, reserved: number): UploadRow {
-  return { ...draft, offset: 0, reserved, state: 'open', updatedAt: draft.createdAt }
+function claimedRow(draft: UploadDraft, granted: Granted): Claim {
+  return { ...draft, ...granted, offset: 0, state: 'open', updatedAt: draft.createdAt }
 }

@@ -3,8 +3,11 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
+export * from './policy-tables.ts'
+
 /** Finished files and tombstones. Sizes in bytes, times RFC 3339 text, `metadata`, `codecs` and `rules` JSON text. What is in the trash has
- *  `hidden_at`, `purge_at` and, in `hidden_path`, the path it gave up; what is in quarantine `hidden_at` and `hidden_reason`. */
+ *  `hidden_at`, `purge_at` and, in `hidden_path`, the path it gave up; what is in quarantine `hidden_at` and `hidden_reason`. `expiry_asked`
+ *  is 1 where a client chose expires_at. */
 export const files = sqliteTable(
   '_alyx_files',
   {
@@ -39,6 +42,7 @@ export const files = sqliteTable(
     hidden_path: text('hidden_path'),
     hidden_reason: text('hidden_reason'),
     purge_at: text('purge_at'),
+    expiry_asked: integer('expiry_asked'),
   },
   (t) => [
     uniqueIndex('_alyx_files_path').on(t.bucket, t.path),
@@ -85,6 +89,7 @@ export const uploads = sqliteTable(
     created_at: text('created_at').notNull(),
     updated_at: text('updated_at').notNull(),
     staging: integer('staging'),
+    lifetime_asked: integer('lifetime_asked'),
   },
   (t) => [
     uniqueIndex('_alyx_uploads_path').on(t.bucket, t.path),

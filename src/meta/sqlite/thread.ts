@@ -1,5 +1,6 @@
 // The main thread's end of a worker: typed calls out, promises back. A worker that dies is replaced at the next call.
 import { Worker } from 'node:worker_threads'
+import type { PoliciesConfig } from '../../config/model.ts'
 import { fail } from '../../core/errors.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { TableSpec } from '../../schema/tables.ts'
@@ -16,6 +17,8 @@ export interface ThreadData {
   /** For the writer. Default none. */
   readonly trashTimes?: Readonly<Record<string, number>>
   readonly subscriptions?: readonly Subscription[]
+  /** What owners may have; null = no limits. */
+  readonly policies: PoliciesConfig | null
   /** Every call travels, and is answered, on its own: for verbs that take much longer than a message, so that both threads work at once. */
   readonly oneByOne?: boolean
 }

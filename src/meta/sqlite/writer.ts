@@ -7,6 +7,7 @@ import { connect, readBack, settingFaults } from './connection.ts'
 import { createCounters, findDrift } from './counters.ts'
 import { encryptionKeyVerbs } from './encryption-keys.ts'
 import { encodeFault } from './faults.ts'
+import { createFieldQuotas } from './field-quotas.ts'
 import { fileVerbs } from './files.ts'
 import { createTrash, hiddenFileVerbs } from './hidden-files.ts'
 import { keyVerbs } from './keys.ts'
@@ -14,6 +15,7 @@ import { leaseVerbs } from './leases.ts'
 import { multipartVerbs } from './multiparts.ts'
 import { createEventWriter, outboxVerbs } from './outbox.ts'
 import { createPaths } from './paths.ts'
+import { createPolicies } from './policies.ts'
 import { mendReferences } from './record-faults.ts'
 import { createRecordFiles } from './record-files.ts'
 import { removalVerbs } from './record-removal.ts'
@@ -24,7 +26,9 @@ import { openReserve } from './reserve.ts'
 import { shareVerbs } from './shares.ts'
 import { spareVerbs } from './spares.ts'
 import { spoolPartVerbs } from './spool-parts.ts'
+import { storageVerbs } from './storages.ts'
 import type { ThreadData } from './thread.ts'
+import { createTransforms } from './transforms.ts'
 import { wrappedKeyVerbs } from './wrapped-keys.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
@@ -34,22 +38,29 @@ const VERBS_PER_CHECKPOINT = 500
 /** What a power cut may take: it takes the holders along. The log stays in order, so a later commit makes these durable too. */
 const PASSING: ReadonlySet<string> = new Set(['lock', 'unlock', 'renew', 'release', 'lease', 'releaseLease', 'ping'])
 
-function writerVerbs(db: Database, { settings, tables: specs, trashTimes = {}, subscriptions = [] }: ThreadData) {
+function writerVerbs(
+  db: Database,
+  { settings, tables: specs, policies: config, trashTimes = {}, subscriptions = [] }: ThreadData,
+) {
   const counters = createCounters(db)
   const events = createEventWriter(db, subscriptions)
   const trash = createTrash(db, events)
   const paths = createPaths(db, counters, events)
+  const policies = createPolicies(db, config)
+  const transforms = createTransforms(db, policies)
   const tables = recordTables(specs)
   const references = createReferences(db, specs)
   const files = createRecordFiles(db, references, trash, trashTimes)
   return {
-    ...claimVerbs(db, counters, paths, events),
-    ...fileVerbs(db, counters, paths, references, events),
+    ...claimVerbs(db, counters, paths, policies, events),
+    ...fileVerbs(db, counters, paths, references, policies, events),
     ...hiddenFileVerbs(db, paths, references, trash, events),
     ...outboxVerbs(db),
-    ...recordVerbs(db, tables, references, files),
+    ...recordVerbs(db, tables, references, files, createFieldQuotas(db, policies)),
     ...removalVerbs(db, tables, references, files),
-    ...leaseVerbs(db),
+    ...leaseVerbs(db, transforms),
+    ...storageVerbs(db, policies),
+    ...transforms.verbs,
     ...keyVerbs(db),
     ...encryptionKeyVerbs(db),
     ...multipartVerbs(db),

@@ -123,7 +123,7 @@ describe('opening a SQLite store', () => {
       cache: 1024,
       readOnly: false,
     }
-    const thread = createThread<WriterVerbs>('writer', { settings, tables: [] }, silent)
+    const thread = createThread<WriterVerbs>('writer', { settings, tables: [], policies: null }, silent)
     await expect(thread.call('ping')).rejects.toMatchObject({ code: 'storage_unavailable' })
     store = await openSqlite({ file: settings.file, durability: 'full', observer: silent })
     expect(await thread.call('ping')).toBeNull()

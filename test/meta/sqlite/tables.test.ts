@@ -55,7 +55,8 @@ describe('the migrated database', () => {
     expect(found.map(({ name, type, notnull, pk }) => ({ name, type: type.toUpperCase(), notnull, pk }))).toEqual(
       declared,
     )
-    expect(found.filter(({ dflt_value }) => dflt_value !== null)).toEqual([])
+    const defaults = config.columns.filter((column) => column.hasDefault).map(({ name }) => name)
+    expect(found.filter(({ dflt_value }) => dflt_value !== null).map((column) => column.name)).toEqual(defaults)
   })
 
   it.each(all)('$name has exactly the declared indexes', ({ name, config }) => {
