@@ -1,45 +1,44 @@
 // The sweep: what died on the way is cleared, in bounded batches, by one process at a time. It never touches an active upload.
-import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
-import type { FileRow, UploadRow } from '../core/model.ts'
+import { SWEEP_KINDS, type SweepKind, type SweepMoment, type SweepStep } from '../core/sweep-step.ts'
 import type { Leases } from '../files/leases.ts'
-import type { Reclaim } from '../files/removal.ts'
-import type { Spool } from '../files/spool.ts'
-import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
-import type { Observer } from '../observe/observer.ts'
+import { type FileStepsDeps, fileSteps } from './sweep-steps.ts'
 
-export interface SweepReport {
-  readonly dryRun: boolean
-  /** False when another process was sweeping; nothing was done then. */
-  readonly ran: boolean
-  /** Unfinished uploads removed, with the bytes that had arrived for them. */
-  readonly uploads: number
-  readonly uploadBytes: number
-  /** Deletions finished that had been cut off, and files whose records took them along. */
-  readonly deletions: number
-  /** Files whose expires_at had passed, or that no record named while they were staged. */
-  readonly expired: number
-  /** Spools, temporary files, parts and blobs that belonged to nothing. */
-  readonly leftovers: number
+/** What one step did, or in a dry run would do. */
+export interface SweptStep {
+  readonly name: string
+  readonly cleared: number
+  readonly bytes: number
+  /** Rows that would not go; a later run tries them again. */
   readonly errors: number
   /** More is left: the batch or the time ran out. */
   readonly more: boolean
-  readonly milliseconds: number
 }
 
-export interface SweepDeps {
-  readonly meta: MetaStore
-  readonly blobs: BlobStore
-  readonly spool: Spool
-  readonly reclaim: Reclaim
+/** `uploads`: unfinished ones removed. `deletions`: finished that had been cut off, and files whose records took them along. `expired`: files
+ *  whose time had passed, or that no record named while they were staged. `leftovers`: spools, temporary files, parts and blobs that belonged to
+ *  nothing. */
+export interface SweepReport extends Readonly<Record<SweepKind, number>> {
+  readonly dryRun: boolean
+  /** False when another process was sweeping; nothing was done then. */
+  readonly ran: boolean
+  /** Bytes that had arrived for the unfinished uploads. */
+  readonly uploadBytes: number
+  readonly errors: number
+  readonly more: boolean
+  readonly milliseconds: number
+  /** In the order in which they ran. */
+  readonly steps: readonly SweptStep[]
+}
+
+export interface SweepDeps extends FileStepsDeps {
   readonly clock: Clock
-  readonly observer: Observer
   readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
-  /** Milliseconds a claim's lease lasts: what is older and not renewed is dead. */
-  readonly leaseTime: number
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
+  /** What others have to clear, after the steps of files. */
+  readonly steps?: readonly SweepStep[]
 }
 
 export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
@@ -48,121 +47,69 @@ const LEASE = 'sweep'
 
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { meta, blobs, spool, reclaim, clock, observer } = deps
-  const { holder, releaseGone } = deps.leases
+  const { meta, clock, observer, batchSize } = deps
+  const steps = [...fileSteps(deps), ...(deps.steps ?? [])]
+  let runs = 0
 
   return async ({ dryRun }) => {
     const started = clock.now()
+    const holder = `${deps.leases.holder}/${++runs}`
     const now = (): string => timestamp(clock.now())
     const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = { uploads: 0, uploadBytes: 0, deletions: 0, expired: 0, leftovers: 0, errors: 0 }
-    let more = false
+    const moment = (): SweepMoment => ({ now: now(), time: clock.now(), limit: batchSize })
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
-    async function drain<T>(next: () => Promise<readonly T[]>, clear: (row: T) => Promise<void>): Promise<void> {
+    async function perform(step: SweepStep): Promise<SweptStep> {
+      const done = { name: step.name, cleared: 0, bytes: 0, errors: 0, more: false }
       for (;;) {
-        const rows = await next()
+        if (!inTime()) return { ...done, more: true }
+        const rows = await step.next(moment())
         let gone = 0
         for (const row of rows) {
-          if (!inTime()) {
-            more = true
-            return
-          }
+          if (!inTime()) return { ...done, more: true }
           try {
-            await clear(row)
+            if (dryRun || (await step.clear(row, moment()))) {
+              done.cleared += step.count?.(row) ?? 1
+              done.bytes += step.bytes?.(row) ?? 0
+            }
             gone += 1
           } catch (error) {
-            count.errors += 1
-            observer.event('storage_error', { backend: 'sweep', operation: 'clear', error })
+            done.errors += 1
+            observer.event('storage_error', { backend: 'sweep', operation: step.name, error })
           }
         }
-        if (dryRun || gone < deps.batchSize) {
-          if (rows.length === deps.batchSize) more = true
-          return
-        }
+        if (dryRun || gone < batchSize) return { ...done, more: rows.length === batchSize }
       }
     }
 
-    async function clearUpload(upload: UploadRow): Promise<void> {
-      if (!dryRun) {
-        // It may have become a file since it was found.
-        if (!(await meta.abandon(upload.id, now()))) return
-        await spool.remove(upload.id)
-        for (const part of await meta.multiparts(upload.backend, upload.key)) await abort(part)
-        await blobs.remove(upload.backend, upload.key)
-        await meta.forget(upload.id)
-      }
-      count.uploads += 1
-      count.uploadBytes += upload.offset
-    }
-
-    /** Parts that a killed process sent to a backend and never put together. */
-    async function abort({ backend, key, uploadId }: Multipart): Promise<void> {
-      await blobs.abortLeftover(backend, key, uploadId)
-      await meta.closeMultipart(backend, key, uploadId)
-    }
-
-    async function clearStray(part: Multipart): Promise<void> {
-      if (!dryRun) await abort(part)
-      count.leftovers += 1
-    }
-
-    /** What a move to another backend left: the original, or a copy that came to nothing. */
-    async function clearSpare({ backend, key }: SpareBlob): Promise<void> {
-      if (!dryRun) {
-        if (!(await meta.takeSpare(backend, key))) return
-        for (const part of await meta.multiparts(backend, key)) await abort(part)
-        await blobs.remove(backend, key)
-        await meta.forgetSpare(backend, key)
-      }
-      count.leftovers += 1
-    }
-
-    async function clearFile(file: FileRow, kind: 'deletions' | 'expired'): Promise<void> {
-      if (!dryRun) await reclaim(file)
-      count[kind] += 1
-    }
-
-    /** Spools whose row is gone (a crash between the commit and their removal) and temporary files nobody writes. */
-    async function clearLeftovers(): Promise<void> {
-      const old = clock.now() - 6 * deps.leaseTime
-      for await (const id of spool.ids()) {
-        if (!inTime()) {
-          more = true
-          return
-        }
-        if ((await meta.upload(id)) !== null) continue
-        if (!dryRun) await spool.remove(id)
-        count.leftovers += 1
-      }
-      count.leftovers += await blobs.sweepTemporary(old, dryRun)
-    }
-
+    const swept: SweptStep[] = []
     const until = timestamp(started + 2 * deps.maxRuntime)
     const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
     if (ran) {
       try {
-        if (!dryRun) await releaseGone()
-        await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
-        // A deletion younger than this may still be going on in another process.
-        const stuck = timestamp(started - 3 * deps.leaseTime)
-        await drain(
-          () => meta.stuckDeletions(stuck, deps.batchSize),
-          (file) => clearFile(file, 'deletions'),
-        )
-        await drain(
-          () => meta.expiredFiles(now(), deps.batchSize),
-          (file) => clearFile(file, 'expired'),
-        )
-        await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
-        await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
-        await clearLeftovers()
+        if (!dryRun) await deps.leases.releaseGone()
+        for (const step of steps) swept.push(await perform(step))
       } finally {
         if (!dryRun) await meta.releaseLease(LEASE, holder)
       }
     }
-    const report: SweepReport = { dryRun, ran, ...count, more, milliseconds: clock.now() - started }
+    const report: SweepReport = {
+      dryRun,
+      ran,
+      ...countsOf(steps, swept),
+      uploadBytes: swept.find(({ name }) => name === 'uploads')?.bytes ?? 0,
+      errors: swept.reduce((sum, { errors }) => sum + errors, 0),
+      more: swept.some(({ more }) => more),
+      milliseconds: clock.now() - started,
+      steps: swept,
+    }
     observer.event('sweep', { ...report })
     return report
   }
+}
+
+function countsOf(steps: readonly SweepStep[], swept: readonly SweptStep[]): Readonly<Record<SweepKind, number>> {
+  const counts = Object.fromEntries(SWEEP_KINDS.map((kind) => [kind, 0])) as Record<SweepKind, number>
+  for (const [at, { cleared }] of swept.entries()) counts[steps[at]!.kind] += cleared
+  return counts
 }

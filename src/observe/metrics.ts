@@ -1,5 +1,6 @@
 // The counters of Prometheus, fed from events. The library is loaded late: it costs more than the rest of a start.
 import type { Registry } from 'prom-client'
+import { SWEEP_KINDS } from '../core/sweep-step.ts'
 import type { EventName, Observer } from './observer.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -12,7 +13,7 @@ export interface Metrics extends Observer {
 }
 
 /** The counts of a sweep's report. */
-const SWEPT = ['uploads', 'deletions', 'expired', 'leftovers', 'errors'] as const
+const SWEPT = [...SWEEP_KINDS, 'errors'] as const
 const LOAD_AFTER = 2000
 /** Events kept until the library is there. */
 const MAX_WAITING = 20_000

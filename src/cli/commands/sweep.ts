@@ -9,8 +9,9 @@ export const command = defineCommand({
   args: { ...GLOBAL, 'dry-run': { type: 'boolean', description: 'only say what would be done' } },
   async run({ args }) {
     const report = await withStore(args, (alyx) => alyx.sweep({ dryRun: args['dry-run'] === true }))
-    const entries = Object.entries(report).map(([name, value]) => [snakeCase(name), value] as const)
-    if (args.json) return printJson(Object.fromEntries(entries))
+    const { steps, ...totals } = report
+    const entries = Object.entries(totals).map(([name, value]) => [snakeCase(name), value] as const)
+    if (args.json) return printJson({ ...Object.fromEntries(entries), steps })
     if (!report.ran) return print('another process is sweeping; nothing was done')
     print(report.dryRun ? 'would be swept:' : 'swept:')
     for (const [name, value] of entries)
