@@ -8,7 +8,7 @@ import { createLinks } from './access/links.ts'
 import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
-import { type Clock, systemClock } from './core/clock.ts'
+import { type Clock, steadyClock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { createHolder } from './files/holder.ts'
@@ -131,6 +131,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     reclaim: createReclaim(deps),
     clock,
     observer,
+    steady: steadyClock,
     leases,
     leaseTime,
   })
@@ -174,9 +175,9 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     }),
   })
   const runner =
-    options.offline === true
+    options.offline === true || !config.cleanup.enabled
       ? null
-      : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
+      : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false, unattended: true }), observer)
 
   return {
     app,

@@ -1,5 +1,7 @@
 // What alyx.yml says once it has been understood. Sizes in bytes, durations in milliseconds, paths absolute.
 
+import type { SweepKind } from '../core/sweep-step.ts'
+
 export interface Config {
   readonly server: ServerConfig
   readonly database: DatabaseConfig
@@ -7,7 +9,7 @@ export interface Config {
   readonly storage: StorageConfig
   readonly uploads: UploadsConfig
   readonly signedUrls: { readonly defaultExpiry: number; readonly maxExpiry: number }
-  readonly cleanup: { readonly interval: number; readonly batchSize: number; readonly maxRuntime: number }
+  readonly cleanup: CleanupConfig
   readonly policies: PoliciesConfig | null
   readonly filesApi: FilesApiConfig | null
   readonly rateLimits: { readonly uploads: Rate | null; readonly sign: Rate | null; readonly failedAuth: Rate | null }
@@ -17,6 +19,18 @@ export interface Config {
     readonly format: 'json' | 'pretty'
   }
   readonly metrics: { readonly enabled: boolean }
+}
+
+export interface CleanupConfig {
+  /** Whether servers sweep of themselves. */
+  readonly enabled: boolean
+  readonly interval: number
+  readonly batchSize: number
+  readonly maxRuntime: number
+  /** What the clock may leap ahead between two sweeps; null = it is always believed. */
+  readonly maxClockJump: number | null
+  /** Kinds that no sweep clears. */
+  readonly skip: readonly SweepKind[]
 }
 
 export interface Rate {

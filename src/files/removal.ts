@@ -2,6 +2,7 @@
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
+import { LEASES } from '../meta/upkeep.ts'
 import { absent, type FileDeps, findRow, requireFile } from './lookup.ts'
 import { isKnown, isLive } from './visibility.ts'
 
@@ -40,6 +41,8 @@ function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
     // Since it was found it may have been moved.
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id: file.id })
+    // Asked after the tombstone is there: a backup that begins later does not know the file any more.
+    if (await isBackedUp(deps)) return
     try {
       await blobs.remove(backend, key)
     } catch (error) {
@@ -58,8 +61,9 @@ function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
 }
 
 /** Finishes what is decided: removes bytes and row of a tombstone, or of a file whose time is over. Nothing is restored: after a failure the
- *  tombstone stays for the next sweep. Twice is once. Fails: storage_unavailable. */
-export type Reclaim = (file: FileRow) => Promise<void>
+ *  tombstone stays for the next sweep. Twice is once. False when there is nothing to finish any more, or not now, as a backup is being made.
+ *  Fails: storage_unavailable. */
+export type Reclaim = (file: FileRow) => Promise<boolean>
 
 /** For sweeps, and for the files that went with a record. No right is asked. */
 export function createReclaim(deps: RemovalDeps): Reclaim {
@@ -68,14 +72,21 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
     const { bucket, id } = file
     // Since it was found it may have been moved.
     const condemned = file.state === 'ready' ? await meta.condemn(bucket, id, timestamp(clock.now()), true) : file
-    if (condemned === null) return
+    if (condemned === null) return false
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id })
+    if (await isBackedUp(deps)) return false
     await blobs.remove(backend, key)
     observer.event('step', { point: 'reclaimed', id })
     await meta.bury(bucket, id)
     observer.event('step', { point: 'buried', id })
+    return true
   }
+}
+
+/** Whether a backup is being made: what was there when it began must stay until it has been copied. */
+function isBackedUp({ meta, clock }: RemovalDeps): Promise<boolean> {
+  return meta.isLeased(LEASES.backup, timestamp(clock.now()))
 }
 
 /** Which record it is may not be the caller's to know: `references` tells those that are. */

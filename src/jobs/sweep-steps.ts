@@ -55,7 +55,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     kind: 'deletions',
     waitsForBackup: true,
     next: ({ time, limit }) => meta.stuckDeletions(cutOff(time), limit),
-    clear: (file) => reclaim(file).then(() => true),
+    clear: reclaim,
     bytes: ({ storedSize }) => storedSize,
   }
 
@@ -64,7 +64,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     kind: 'expired',
     waitsForBackup: true,
     next: ({ now, limit }) => meta.expiredFiles(now, limit),
-    clear: (file) => reclaim(file).then(() => true),
+    clear: reclaim,
     bytes: ({ storedSize }) => storedSize,
   }
 

@@ -2,17 +2,22 @@
 import { type Clock, timestamp } from '../core/clock.ts'
 import { SWEEP_KINDS, type SweepKind, type SweepMoment, type SweepStep } from '../core/sweep-step.ts'
 import type { Leases } from '../files/leases.ts'
+import { LEASES } from '../meta/upkeep.ts'
+import { createClockWatch, type Judgement } from './sweep-clock.ts'
 import { type FileStepsDeps, fileSteps } from './sweep-steps.ts'
 
 /** What one step did, or in a dry run would do. */
 export interface SweptStep {
   readonly name: string
+  readonly kind: SweepKind
   readonly cleared: number
   readonly bytes: number
   /** Rows that would not go; a later run tries them again. */
   readonly errors: number
   /** More is left: the batch or the time ran out. */
   readonly more: boolean
+  /** Why nothing was done: `cleanup.skip` names its kind, or a backup is being made. */
+  readonly rested?: 'skip' | 'backup'
 }
 
 /** `uploads`: unfinished ones removed. `deletions`: finished that had been cut off, and files whose records took them along. `expired`: files
@@ -27,43 +32,65 @@ export interface SweepReport extends Readonly<Record<SweepKind, number>> {
   readonly errors: number
   readonly more: boolean
   readonly milliseconds: number
+  /** The clock has leapt ahead and is not believed: only what was over by `sweptUntil` was swept. Null when all is well. */
+  readonly clockHeld: { readonly clock: string; readonly sweptUntil: string; readonly believedAt: string } | null
   /** In the order in which they ran. */
   readonly steps: readonly SweptStep[]
 }
 
 export interface SweepDeps extends FileStepsDeps {
   readonly clock: Clock
+  /** Milliseconds of a clock that nobody sets; default `clock`. */
+  readonly steady?: Clock
   readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
+  /** Milliseconds between sweeps that nobody asked for. */
+  readonly interval?: number
+  /** How far the clock may leap ahead, milliseconds; null or left out: it is always believed. */
+  readonly maxClockJump?: number | null
+  /** Kinds that are not swept. */
+  readonly skip?: readonly SweepKind[]
   /** What others have to clear, after the steps of files. */
   readonly steps?: readonly SweepStep[]
 }
 
-export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
+export interface SweepOptions {
+  /** Only counts, at most one batch of each step. */
+  readonly dryRun: boolean
+  /** Nobody has asked for it: a clock that has leapt ahead is not believed. When somebody has, it is from then on. */
+  readonly unattended?: boolean
+}
 
-const LEASE = 'sweep'
+/** Fails: database_busy, storage_full, storage_unavailable of the database; what goes wrong with a row is counted. */
+export type Sweep = (options: SweepOptions) => Promise<SweepReport>
 
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, clock, observer, batchSize } = deps
+  const steady = deps.steady ?? clock
   const steps = [...fileSteps(deps), ...(deps.steps ?? [])]
   let runs = 0
+  const watch = createClockWatch({ ...deps, steady })
+  /** Where the time ran out: what comes first must not be all that is ever swept. */
+  let first = 0
 
-  return async ({ dryRun }) => {
-    const started = clock.now()
+  return async ({ dryRun, unattended = false }) => {
+    const started = steady.now()
     const holder = `${deps.leases.holder}/${++runs}`
-    const now = (): string => timestamp(clock.now())
-    const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const moment = (): SweepMoment => ({ now: now(), time: clock.now(), limit: batchSize })
+    const inTime = (): boolean => steady.now() - started < deps.maxRuntime
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
-    async function perform(step: SweepStep): Promise<SweptStep> {
-      const done = { name: step.name, cleared: 0, bytes: 0, errors: 0, more: false }
+    async function perform(step: SweepStep, moment: () => SweepMoment): Promise<SweptStep> {
+      const done = { name: step.name, kind: step.kind, cleared: 0, bytes: 0, errors: 0, more: false }
+      if (deps.skip?.includes(step.kind)) return { ...done, rested: 'skip' }
       for (;;) {
         if (!inTime()) return { ...done, more: true }
         const rows = await step.next(moment())
+        // Asked after they were found: what is found before a backup begins is not in it.
+        if (step.waitsForBackup && rows.length > 0 && (await meta.isLeased(LEASES.backup, timestamp(clock.now()))))
+          return { ...done, rested: 'backup', more: true }
         let gone = 0
         for (const row of rows) {
           if (!inTime()) return { ...done, more: true }
@@ -82,25 +109,49 @@ export function createSweep(deps: SweepDeps): Sweep {
       }
     }
 
-    const swept: SweptStep[] = []
-    const until = timestamp(started + 2 * deps.maxRuntime)
-    const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
+    async function performAll(judged: Judgement): Promise<readonly SweptStep[]> {
+      const begun = steady.now()
+      const moment = (): SweepMoment => {
+        const time = judged.time + (steady.now() - begun)
+        return { now: timestamp(time), time, limit: batchSize }
+      }
+      const swept: SweptStep[] = []
+      const start = first
+      for (let i = 0; i < steps.length; i++) {
+        const at = (start + i) % steps.length
+        const had = inTime()
+        swept.push(await perform(steps[at]!, moment))
+        if (had && !inTime()) first = at
+      }
+      return swept
+    }
+
+    const lease = (): Promise<boolean> => {
+      const now = clock.now()
+      return meta.lease(LEASES.sweep, holder, timestamp(now + 2 * deps.maxRuntime), timestamp(now))
+    }
+    if (!dryRun) await deps.leases.releaseGone()
+    const ran = dryRun || (await lease())
+    let swept: readonly SweptStep[] = []
+    let judged: Judgement | null = null
     if (ran) {
+      observer.event('step', { point: 'sweep.begun' })
       try {
-        if (!dryRun) await deps.leases.releaseGone()
-        for (const step of steps) swept.push(await perform(step))
+        judged = await watch(dryRun, unattended)
+        swept = await performAll(judged)
       } finally {
-        if (!dryRun) await meta.releaseLease(LEASE, holder)
+        if (!dryRun) await meta.releaseLease(LEASES.sweep, holder)
       }
     }
     const report: SweepReport = {
       dryRun,
       ran,
-      ...countsOf(steps, swept),
+      ...countsOf(swept),
       uploadBytes: swept.find(({ name }) => name === 'uploads')?.bytes ?? 0,
       errors: swept.reduce((sum, { errors }) => sum + errors, 0),
       more: swept.some(({ more }) => more),
-      milliseconds: clock.now() - started,
+      milliseconds: Math.round(steady.now() - started),
+      clockHeld: heldOf(judged),
       steps: swept,
     }
     observer.event('sweep', { ...report })
@@ -108,8 +159,14 @@ export function createSweep(deps: SweepDeps): Sweep {
   }
 }
 
-function countsOf(steps: readonly SweepStep[], swept: readonly SweptStep[]): Readonly<Record<SweepKind, number>> {
+function countsOf(swept: readonly SweptStep[]): Readonly<Record<SweepKind, number>> {
   const counts = Object.fromEntries(SWEEP_KINDS.map((kind) => [kind, 0])) as Record<SweepKind, number>
-  for (const [at, { cleared }] of swept.entries()) counts[steps[at]!.kind] += cleared
+  for (const { kind, cleared } of swept) counts[kind] += cleared
   return counts
+}
+
+function heldOf(judged: Judgement | null): SweepReport['clockHeld'] {
+  if (judged === null || judged.believedAt === null) return null
+  const { memory, time, believedAt } = judged
+  return { clock: timestamp(memory.seenAt), sweptUntil: timestamp(time), believedAt: timestamp(believedAt) }
 }

@@ -12,6 +12,7 @@ import type {
 } from '../core/model.ts'
 import type { RecordStore } from './records.ts'
 import type { PartStore } from './spool-parts.ts'
+import type { UpkeepStore } from './upkeep.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
 
 /** What a claim may not exceed; null = no limit. Bytes. */
@@ -97,7 +98,7 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore extends PartStore, WrappedKeyStore {
+export interface MetaStore extends PartStore, UpkeepStore, WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
@@ -166,7 +167,8 @@ export interface MetaStore extends PartStore, WrappedKeyStore {
   /** Ready files whose expires_at has passed, or that were staged and not named in time. */
   expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
 
-  /** A named lease over all processes (sweeps). True when taken or prolonged. */
+  /** A named lease over all processes (sweeps). True when taken or prolonged; one that lasts ten times as long as what is asked for was taken
+   *  by a clock that was ahead, and is not obeyed. */
   lease(name: string, holder: string, expiresAt: string, now: string): Promise<boolean>
   releaseLease(name: string, holder: string): Promise<void>
 

@@ -13,8 +13,10 @@ import { multipartReads } from './multiparts.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
+import { snapshot } from './snapshot.ts'
 import { spareReads } from './spares.ts'
 import { spoolPartReads } from './spool-parts.ts'
+import { upkeepReads } from './upkeep.ts'
 
 /** Takes over the reading connection and the threads: closing the store closes them. Reads see every verb that has resolved. */
 export function createStore(
@@ -29,6 +31,7 @@ export function createStore(
   const parts = multipartReads(db)
   const spares = spareReads(db)
   const spool = spoolPartReads(db)
+  const upkeep = upkeepReads(db)
   const lists = createLists(db)
   const { usage } = createCounters(db)
   const now = async <T>(read: () => T): Promise<T> => {
@@ -118,6 +121,13 @@ export function createStore(
     spoolParts: (uploadId) => now(() => spool.spoolParts(uploadId)),
     spooledUploads: (afterId, limit) => now(() => spool.spooledUploads(afterId, limit)),
     spoolElsewhere: (backend) => now(() => spool.spoolElsewhere(backend)),
+    namedLeases: () => now(upkeep.namedLeases),
+    isLeased: (name, time) => now(() => upkeep.isLeased(name, time)),
+    sweepClock: () => now(upkeep.sweepClock),
+    async setSweepClock(clock) {
+      await writer.call('setSweepClock', clock)
+    },
+    snapshot: (file) => snapshot({ from: db.name, to: file }),
     settleEncryptionKey: (id, checkValue, time) => writer.call('settleEncryptionKey', id, checkValue, time),
     keyUse: () => scanner.call('keyUse'),
     filesNotUnder: (keyId, afterId, limit) => scanner.call('filesNotUnder', keyId, afterId, limit),

@@ -22,6 +22,7 @@ import { openReserve } from './reserve.ts'
 import { spareVerbs } from './spares.ts'
 import { spoolPartVerbs } from './spool-parts.ts'
 import type { ThreadData } from './thread.ts'
+import { upkeepVerbs } from './upkeep.ts'
 import { wrappedKeyVerbs } from './wrapped-keys.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
@@ -48,6 +49,7 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     ...multipartVerbs(db),
     ...spareVerbs(db),
     ...spoolPartVerbs(db),
+    ...upkeepVerbs(db),
     ...wrappedKeyVerbs(db),
     mendDrift: () => findDrift(db, true),
     mendReferences: () => mendReferences(db, tables),
