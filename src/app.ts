@@ -8,7 +8,7 @@ import { createLinks } from './access/links.ts'
 import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
-import { type Clock, steadyClock, systemClock } from './core/clock.ts'
+import { type Clock, systemClock } from './core/clock.ts'
 import { fail } from './core/errors.ts'
 import { createIds } from './core/ids.ts'
 import { createHolder } from './files/holder.ts'
@@ -21,11 +21,7 @@ import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
-import { createDoctor, type Doctor } from './jobs/doctor.ts'
-import { createMove, type Move } from './jobs/moves.ts'
-import { createRotation, type Rotation } from './jobs/rotation.ts'
-import { startRunner } from './jobs/runner.ts'
-import { createSweep, type Sweep } from './jobs/sweeps.ts'
+import { createJobs, type Jobs } from './jobs/jobs.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
@@ -50,18 +46,12 @@ export interface AlyxOptions extends ProjectFiles {
   readonly offline?: boolean
 }
 
-export interface Alyx {
+export interface Alyx extends Omit<Jobs, 'start'> {
   /** Mount it (`app.route('/', alyx.app)`) or serve it (`serveAlyx`). */
   readonly app: Hono
   readonly config: Config
   readonly schema: Schema
   readonly meta: MetaStore
-  readonly sweep: Sweep
-  readonly doctor: Doctor
-  /** Moves the files of a bucket to another backend. */
-  readonly move: Move
-  /** Wraps the data keys of encrypted files by the first key of storage.encryption. */
-  readonly rotate: Rotation
   readonly observer: Observer
   /** The OpenAPI 3.1 document. */
   openapi(): Promise<unknown>
@@ -123,19 +113,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
   const sessions = createUploadSessions({ ...deps, spool })
-  const sweep = createSweep({
-    ...config.cleanup,
-    meta,
-    blobs,
-    spool,
-    reclaim: createReclaim(deps),
-    clock,
-    observer,
-    steady: steadyClock,
-    leases,
-    leaseTime,
-  })
-  const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
+  const jobs = createJobs({ ...deps, config, spool, keyring, leaseTime, steps: [] })
 
   let retired = false
   const ready = async (): Promise<Record<string, boolean>> => {
@@ -174,20 +152,18 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       },
     }),
   })
-  const runner =
-    options.offline === true || !config.cleanup.enabled
-      ? null
-      : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false, unattended: true }), observer)
+  const runner = options.offline === true ? null : jobs.start()
 
   return {
     app,
     config,
     schema,
     meta,
-    sweep,
-    doctor,
-    move: createMove({ meta, blobs, clock, observer, leases, leaseTime }),
-    rotate: createRotation({ meta, spool, keyring, observer }),
+    sweep: jobs.sweep,
+    doctor: jobs.doctor,
+    move: jobs.move,
+    rotate: jobs.rotate,
+    backup: jobs.backup,
     observer,
     openapi: async () => (await app.request('/openapi.json')).json(),
     retire() {

@@ -15,7 +15,7 @@ import { closeFile, type Durability, type OpenFile, openForReading, readFully } 
 import { fileReader } from './file-reader.ts'
 import { fileStream } from './file-stream.ts'
 import { unlessGone, walkFiles } from './files-below.ts'
-import { isBucketName, parseKey } from './keys.ts'
+import { fileOfKey, isBucketName } from './keys.ts'
 import { writeNewFile } from './new-file.ts'
 import { openRoot } from './root.ts'
 import { createSmallStore, type Place } from './small-store.ts'
@@ -44,9 +44,9 @@ export async function openFilesystem({ root: path, durability, observer }: Files
   const storeSmall = createSmallStore({ directories, unfinished, durability, step })
 
   const placeOf = (key: BlobKey): Place => {
-    const { bucket, id } = parseKey(key)
-    const directory = `${root}/${bucket}/${id.slice(0, 6)}/${id.slice(6, 8)}`
-    return { directory, path: `${directory}/${id}` }
+    const place = fileOfKey(key)
+    const directory = `${root}/${place.directory}`
+    return { directory, path: `${directory}/${place.name}` }
   }
   const enter = async (source: string, place: Place): Promise<void> => {
     await directories.ensure(place.directory)
@@ -148,6 +148,11 @@ export async function openFilesystem({ root: path, durability, observer }: Files
     },
 
     delete: remove,
+
+    async stat(key) {
+      const entry = await entryAt(placeOf(key).path)
+      return entry?.isFile() ? { size: entry.size } : null
+    },
 
     async exists(key) {
       return (await entryAt(placeOf(key).path))?.isFile() ?? false

@@ -34,6 +34,8 @@ export interface DoctorDeps {
   readonly blobs: BlobStore
   readonly spool: Spool
   readonly clock: Clock
+  /** Milliseconds of a clock that nobody sets; default `clock`. */
+  readonly steady?: Clock
   readonly leaseTime: number
 }
 

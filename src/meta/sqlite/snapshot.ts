@@ -33,6 +33,8 @@ export async function snapshot(order: SnapshotOrder): Promise<void> {
 export interface Snapshot {
   /** Ready files in id order after `afterId`. */
   files(afterId: string, limit: number): readonly FileRow[]
+  /** Bytes that backends keep of all of them. */
+  storedBytes(): number
   close(): void
 }
 
@@ -43,7 +45,10 @@ export function openSnapshot(file: string): Snapshot {
     const files = db.prepare<[string, number], StoredFile>(
       `${SELECT_FILE} WHERE state = 'ready' AND id > ? ORDER BY id LIMIT ?`,
     )
+    const bytes = db.prepare<[], number>("SELECT coalesce(sum(stored_size), 0) FROM _alyx_files WHERE state = 'ready'")
+    bytes.pluck()
     return {
+      storedBytes: () => bytes.get()!,
       files: (afterId, limit) => files.all(afterId, limit).map(fileRow),
       close: () => db.close(),
     }
