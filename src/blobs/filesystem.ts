@@ -1,7 +1,7 @@
 // Blobs as files below one directory: written aside, synced, linked into place.
 import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { link, lstat, mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdir, readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fail, isFailure, systemCode } from '../core/errors.ts'
@@ -31,6 +31,8 @@ export interface FilesystemOptions {
 const SMALL = 64 * 1024
 /** Unfinished files; on the same file system as the finished ones, so that a link moves them. */
 const UNFINISHED = '.tmp'
+/** Blobs that belonged to nothing, for people to look at. No bucket has a name that begins with a dot. */
+const LOST = '.lost'
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'])
 
 /** Opens a directory as a backend. A blob lies at `{bucket}/{6 hex of its id}/{2 more}/{id}`: ids begin with their time, so uploads of
@@ -198,6 +200,19 @@ export async function openFilesystem({ root: path, durability, observer }: Files
       if (more.length > 0 || name === '' || name.startsWith('.'))
         throw fail('internal', 'this is not an unfinished file')
       await unlink(`${unfinished}/${name}`).catch(unlessGone)
+    },
+
+    async setAside(key) {
+      const from = placeOf(key)
+      const { directory, name } = fileOfKey(key)
+      const to = `${root}/${LOST}/${directory}`
+      try {
+        await mkdir(to, { recursive: true, mode: 0o700 })
+        await rename(from.path, `${to}/${name}`)
+        await Promise.all([directories.sync(from.directory), directories.sync(to)])
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'set a file aside')
+      }
     },
 
     async sweep(olderThan, dryRun) {

@@ -39,7 +39,7 @@ export interface JobsDeps extends Pick<FileDeps, 'meta' | 'blobs' | 'leases' | '
 
 /** Wires them. Nothing runs yet. */
 export function createJobs(deps: JobsDeps): Jobs {
-  const { config, meta, observer } = deps
+  const { config, observer } = deps
   const { cleanup, database, storage } = config
   const steady = steadyClock
   const sweep = createSweep({ ...cleanup, ...deps, reclaim: createReclaim(deps), steady })
