@@ -121,10 +121,11 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           },
         })
         if (delivery.status === 412 || delivery.status === 416) return refusal(exchange, delivery)
+        const protocol = input.query?.token == null ? 'rest' : 'link'
         return {
           ...delivery,
           onSent: (sent, whole) =>
-            observer.event('download', { bucket, operation, status: delivery.status, bytes: sent, whole }),
+            observer.event('download', { bucket, operation, protocol, status: delivery.status, bytes: sent, whole }),
         }
       },
     })
