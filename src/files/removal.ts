@@ -42,7 +42,7 @@ function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void> {
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id: file.id })
     // Asked after the tombstone is there: a backup that begins later does not know the file any more.
-    if (await isBackedUp(deps)) return
+    if (await isKept(deps, condemned)) return
     try {
       await blobs.remove(backend, key)
     } catch (error) {
@@ -75,7 +75,7 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
     if (condemned === null) return false
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id })
-    if (await isBackedUp(deps)) return false
+    if (await isKept(deps, condemned)) return false
     await blobs.remove(backend, key)
     observer.event('step', { point: 'reclaimed', id })
     await meta.bury(bucket, id)
@@ -84,9 +84,12 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
   }
 }
 
-/** Whether a backup is being made: what was there when it began must stay until it has been copied. */
-function isBackedUp({ meta, clock }: RemovalDeps): Promise<boolean> {
-  return meta.isLeased(LEASES.backup, timestamp(clock.now()))
+/** Whether the bytes stay for now, as a backup is being made: what was there when it began has to be copied. The file is gone all the same, for
+ *  records too; the sweep does the rest. */
+async function isKept({ meta, clock }: RemovalDeps, { bucket, id }: FileRow): Promise<boolean> {
+  if (!(await meta.isLeased(LEASES.backup, timestamp(clock.now())))) return false
+  await meta.unname(bucket, id)
+  return true
 }
 
 /** Which record it is may not be the caller's to know: `references` tells those that are. */

@@ -30,6 +30,8 @@ export interface UpkeepStore {
   namedLeases(): Promise<readonly NamedLease[]>
   /** Whether somebody holds the lease at `now`. Sees what any process has committed. */
   isLeased(name: string, now: string): Promise<boolean>
+  /** Fields of records that name a `deleting` file become null, or lose the element, as with `bury`; its row stays, and its bytes. Twice is once. */
+  unname(bucket: string, id: string): Promise<void>
   /** Null before the first sweep. */
   sweepClock(): Promise<SweepClock | null>
   setSweepClock(clock: SweepClock): Promise<void>

@@ -177,6 +177,46 @@ describe('while a backup is being made', () => {
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, files: 0 })
   })
 
+  it('a deleted file is in no record any more, and nothing brings it back: not a DELETE that the backend refuses after the backup', async () => {
+    let refusing = false
+    shop = await openWorkshop({
+      schema: `
+version: 1
+buckets:
+  docs: {backend: local, max_file_size: 1MB, rules: {create: "true", read: "true", delete: "true"}}
+collections:
+  posts:
+    fields:
+      id: {type: id, primary: true}
+      cover: {type: file, bucket: docs, nullable: true}
+      papers: {type: 'file[]', bucket: docs}
+`,
+      faults: (backend) => ({
+        ...backend,
+        async delete(key) {
+          if (refusing) throw fail('storage_unavailable', 'no')
+          await backend.delete(key)
+        },
+      }),
+    })
+    const [file, other] = [await upload('a'), await upload('b')]
+    const papers = JSON.stringify([file.id, other.id])
+    await shop.meta.records.insert('posts', { id: 'p', cover: file.id, papers }, timestamp(shop.clock.now()))
+    const time = (more: number) => timestamp(shop.clock.now() + more)
+    await shop.meta.lease(LEASES.backup, 'backup', time(LEASE_TIME), time(0))
+    await shop.files.remove(ada, 'docs', file.id)
+    const { values } = (await shop.meta.records.get('posts', 'p'))!
+    expect(values).toMatchObject({ cover: null, papers: JSON.stringify([other.id]) })
+    expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [] })
+    shop.tick(2 * LEASE_TIME)
+    refusing = true
+    await expect(shop.files.remove(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'storage_unavailable' })
+    expect(await shop.meta.file('docs', file.id)).toMatchObject({ state: 'deleting' })
+    refusing = false
+    await shop.files.remove(ada, 'docs', file.id)
+    expect(await shop.meta.file('docs', file.id)).toBeNull()
+  })
+
   it('a file whose time is over in the middle of a sweep keeps its bytes, too', async () => {
     shop = await openWorkshop()
     const file = await upload('a', { expires_in: '1m' })

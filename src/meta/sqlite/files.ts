@@ -58,6 +58,11 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
       return null
     },
 
+    unname(bucket: string, id: string): null {
+      if (find.get(id, bucket)?.state === 'deleting') references.release(id)
+      return null
+    },
+
     update(bucket: string, id: string, patch: FilePatch, now: string, ifVersion: number | null): FileRow {
       const row = requireReady(bucket, id)
       if (ifVersion !== null && ifVersion !== row.version)

@@ -123,6 +123,9 @@ export function createStore(
     spoolElsewhere: (backend) => now(() => spool.spoolElsewhere(backend)),
     namedLeases: () => now(upkeep.namedLeases),
     isLeased: (name, time) => now(() => upkeep.isLeased(name, time)),
+    async unname(bucket, id) {
+      await writer.call('unname', bucket, id)
+    },
     sweepClock: () => now(upkeep.sweepClock),
     async setSweepClock(clock) {
       await writer.call('setSweepClock', clock)
