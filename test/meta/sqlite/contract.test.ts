@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { type Fixture, metaStoreContract } from '../../contract/meta-store.ts'
+import { upkeepContract } from '../../contract/upkeep.ts'
 import { uploadPartsContract } from '../../contract/upload-parts.ts'
 import { wrappedKeysContract } from '../../contract/wrapped-keys.ts'
 
@@ -18,4 +19,5 @@ const open = async (): Promise<Fixture> => {
 
 metaStoreContract('SQLite', open)
 uploadPartsContract('SQLite', open)
+upkeepContract('SQLite', open)
 wrappedKeysContract('SQLite', open)
