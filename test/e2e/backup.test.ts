@@ -207,8 +207,12 @@ describe('alyx restore', () => {
     const bytes = readFileSync(one!)
     bytes[3] = bytes[3]! ^ 1
     writeFileSync(one!, bytes)
-    rmSync(two!)
     const other = await elsewhere()
+    const flipped = await other.run(['restore', hurt, '--json'])
+    expect(flipped.code).toBe(1)
+    expect(flipped.stderr).toContain('the backup is damaged')
+    expect(blobsIn(join(other.dir, 'data/files')).filter((file) => file.endsWith(one!.slice(-36)))).toEqual([])
+    rmSync(two!)
     const { code, stdout } = await other.run(['restore', hurt, '--verify', '--json'])
     expect(code).toBe(1)
     const { problems } = JSON.parse(stdout) as { problems: { kind: string; id: string }[] }
