@@ -25,13 +25,9 @@ import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
-import { createDoctor, type Doctor } from './jobs/doctor.ts'
-import { createMove, type Move } from './jobs/moves.ts'
+import { createJobs, type Jobs } from './jobs/jobs.ts'
 import { warnOfTiers } from './jobs/policy-upkeep.ts'
-import { createRotation, type Rotation } from './jobs/rotation.ts'
-import { startRunner } from './jobs/runner.ts'
-import { createSweep, type Sweep } from './jobs/sweeps.ts'
-import { hookName, startSender, type WebhookOptions } from './jobs/webhooks.ts'
+import { startSender, type WebhookOptions } from './jobs/webhooks.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
@@ -59,18 +55,12 @@ export interface AlyxOptions extends ProjectFiles, InspectOptions, WebhookOption
   readonly offline?: boolean
 }
 
-export interface Alyx {
+export interface Alyx extends Omit<Jobs, 'start'> {
   /** Mount it (`app.route('/', alyx.app)`) or serve it (`serveAlyx`). */
   readonly app: Hono
   readonly config: Config
   readonly schema: Schema
   readonly meta: MetaStore
-  readonly sweep: Sweep
-  readonly doctor: Doctor
-  /** Moves the files of a bucket to another backend. */
-  readonly move: Move
-  /** Wraps the data keys of encrypted files by the first key of storage.encryption. */
-  readonly rotate: Rotation
   readonly observer: Observer
   /** The OpenAPI 3.1 document. */
   openapi(): Promise<unknown>
@@ -115,7 +105,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const leases = createLeases({ meta, clock, observer, holder: createHolder(nextId()), leaseTime })
   if (options.offline !== true) {
     await leases.releaseGone()
-    await warnOfTiers({ meta, clock, observer })
+    await warnOfTiers({ meta, observer })
   }
 
   const deps: FileDeps = {
@@ -139,19 +129,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
   const shares = createShareService({ ...deps, shareTokens: createShareTokens(secret) })
   const sessions = createUploadSessions({ ...deps, spool })
-  const sweep = createSweep({
-    ...config.cleanup,
-    meta,
-    blobs,
-    spool,
-    reclaim: createReclaim(deps),
-    clock,
-    observer,
-    leases,
-    leaseTime,
-    hooks: config.webhooks.map(({ url }) => hookName(url)),
-  })
-  const doctor = createDoctor({ meta, blobs, spool, clock, leaseTime })
+  const jobs = createJobs({ ...deps, config, spool, keyring, leaseTime })
 
   let retired = false
   const ready = async (): Promise<Record<string, boolean>> => {
@@ -192,10 +170,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
       },
     }),
   })
-  const runner =
-    options.offline === true || !config.cleanup.enabled
-      ? null
-      : startRunner('sweep', config.cleanup.interval, () => sweep({ dryRun: false }), observer)
+  const runner = options.offline === true ? null : jobs.start()
 
   if (config.webhooks.length > 0) observe.metrics?.watchOutbox(meta.outboxDepth)
   const { webhooks } = config
@@ -209,10 +184,11 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     config,
     schema,
     meta,
-    sweep,
-    doctor,
-    move: createMove({ meta, blobs, clock, observer, leases, leaseTime }),
-    rotate: createRotation({ meta, spool, keyring, observer }),
+    sweep: jobs.sweep,
+    doctor: jobs.doctor,
+    move: jobs.move,
+    rotate: jobs.rotate,
+    backup: jobs.backup,
     observer,
     openapi: async () => (await app.request('/openapi.json')).json(),
     retire() {

@@ -17,7 +17,7 @@ const FLOORS = [
   ['files'],
   ['records', 'shares', 'jobs'],
   ['http', 'codegen'],
-  ['project.ts', 'stores.ts'],
+  ['project.ts', 'restore.ts', 'stores.ts'],
   ['app.ts'],
   ['cli', 'index.ts'],
 ]

@@ -53,6 +53,8 @@ export interface Backend {
   entries?(): AsyncIterable<BlobEntry>
   /** Optional, for doctor only: removes what `entries` reported, whatever its name. Removing what is not there is success. */
   removeEntry?(entry: BlobEntry): Promise<void>
+  /** Optional, for doctor only: a blob that belongs to nothing goes where nobody looks for it, and nothing of it is lost. Twice is once. */
+  setAside?(key: BlobKey): Promise<void>
   /** Optional: removes (but for a dry run) unfinished temporary files last modified before `olderThan`, milliseconds since the epoch; how many. */
   sweep?(olderThan: number, dryRun: boolean): Promise<number>
   /** Optional: takes back the parts of an upload that its journal still names. Only for uploads that nobody is writing any more.

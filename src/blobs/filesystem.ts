@@ -1,7 +1,7 @@
 // Blobs as files below one directory: written aside, synced, linked into place.
 import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
-import { link, lstat, mkdir, readdir, unlink, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdir, readdir, rename, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { fail, isFailure, systemCode } from '../core/errors.ts'
@@ -15,7 +15,7 @@ import { closeFile, type Durability, type OpenFile, openForReading, readFully } 
 import { fileReader } from './file-reader.ts'
 import { fileStream } from './file-stream.ts'
 import { unlessGone, walkFiles } from './files-below.ts'
-import { isBucketName, parseKey } from './keys.ts'
+import { fileOfKey, isBucketName } from './keys.ts'
 import { writeNewFile } from './new-file.ts'
 import { openRoot } from './root.ts'
 import { createSmallStore, type Place } from './small-store.ts'
@@ -31,6 +31,8 @@ export interface FilesystemOptions {
 const SMALL = 64 * 1024
 /** Unfinished files; on the same file system as the finished ones, so that a link moves them. */
 const UNFINISHED = '.tmp'
+/** Blobs that belonged to nothing, for people to look at. No bucket has a name that begins with a dot. */
+const LOST = '.lost'
 const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'])
 
 /** Opens a directory as a backend. A blob lies at `{bucket}/{6 hex of its id}/{2 more}/{id}`: ids begin with their time, so uploads of
@@ -44,9 +46,9 @@ export async function openFilesystem({ root: path, durability, observer }: Files
   const storeSmall = createSmallStore({ directories, unfinished, durability, step })
 
   const placeOf = (key: BlobKey): Place => {
-    const { bucket, id } = parseKey(key)
-    const directory = `${root}/${bucket}/${id.slice(0, 6)}/${id.slice(6, 8)}`
-    return { directory, path: `${directory}/${id}` }
+    const place = fileOfKey(key)
+    const directory = `${root}/${place.directory}`
+    return { directory, path: `${directory}/${place.name}` }
   }
   const enter = async (source: string, place: Place): Promise<void> => {
     await directories.ensure(place.directory)
@@ -149,6 +151,11 @@ export async function openFilesystem({ root: path, durability, observer }: Files
 
     delete: remove,
 
+    async stat(key) {
+      const entry = await entryAt(placeOf(key).path)
+      return entry?.isFile() ? { size: entry.size } : null
+    },
+
     async exists(key) {
       return (await entryAt(placeOf(key).path))?.isFile() ?? false
     },
@@ -193,6 +200,19 @@ export async function openFilesystem({ root: path, durability, observer }: Files
       if (more.length > 0 || name === '' || name.startsWith('.'))
         throw fail('internal', 'this is not an unfinished file')
       await unlink(`${unfinished}/${name}`).catch(unlessGone)
+    },
+
+    async setAside(key) {
+      const from = placeOf(key)
+      const { directory, name } = fileOfKey(key)
+      const to = `${root}/${LOST}/${directory}`
+      try {
+        await mkdir(to, { recursive: true, mode: 0o700 })
+        await rename(from.path, `${to}/${name}`)
+        await Promise.all([directories.sync(from.directory), directories.sync(to)])
+      } catch (error) {
+        if (systemCode(error) !== 'ENOENT') throw diskFailure(error, 'set a file aside')
+      }
     },
 
     async sweep(olderThan, dryRun) {

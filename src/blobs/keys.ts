@@ -21,6 +21,13 @@ export function blobKey(bucket: string, id: string): BlobKey {
   return `${bucket}/${id}` as BlobKey
 }
 
+/** Where a backend of files keeps a blob, below its root. Ids begin with their time, so uploads of the same minute share a directory and its
+ *  fsync. */
+export function fileOfKey(key: string): { readonly directory: string; readonly name: string } {
+  const { bucket, id } = parseKey(key)
+  return { directory: `${bucket}/${id.slice(0, 6)}/${id.slice(6, 8)}`, name: id }
+}
+
 /** The parts of a key, checked as strictly as when it was made. Fails `internal`. */
 export function parseKey(key: string): KeyParts {
   const slash = key.indexOf('/')

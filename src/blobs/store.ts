@@ -55,6 +55,8 @@ export interface BlobStore {
   entries(): AsyncIterable<HeldEntry>
   /** For doctor: removes what `entries` reported. */
   removeEntry(backend: string, entry: BlobEntry): Promise<void>
+  /** For doctor: puts a blob that belongs to nothing where nobody looks for it. Fails internal where the backend cannot. */
+  setAside(backend: string, key: BlobKey): Promise<void>
   /** Removes (but for a dry run) unfinished files last modified before `olderThan`, milliseconds since the epoch; how many. */
   sweepTemporary(olderThan: number, dryRun: boolean): Promise<number>
   /** Takes back what the journal of a backend still names; see Backend.abortLeftover. */
@@ -186,6 +188,12 @@ export function createBlobStore(
     removeEntry: (name, entry) =>
       using(name, 'remove', entry.key, async (backend) => {
         await (backend.removeEntry?.(entry) ?? backend.delete(entry.key))
+      }),
+
+    setAside: (name, key) =>
+      using(name, 'set_aside', key, async (backend) => {
+        if (backend.setAside === undefined) throw fail('internal', 'the backend cannot set a blob aside')
+        await backend.setAside(key)
       }),
 
     async sweepTemporary(olderThan, dryRun) {

@@ -1,5 +1,5 @@
 // Values of options: text from the command line to what it means.
-import { parseDuration } from '../core/units.ts'
+import { parseDuration, parseSize } from '../core/units.ts'
 import { usage } from './exit.ts'
 
 /** Milliseconds of `15m` or `7d`. Fails: usage, naming the option. */
@@ -8,6 +8,14 @@ export function requireDuration(option: string, text: string): number {
   if (duration === null || duration === 0)
     throw usage(`--${option} ${text} is not a duration`, 'Write it as 90s, 15m, 24h or 7d.')
   return duration
+}
+
+/** Bytes a second of `50MB`. Fails: usage, naming the option. */
+export function requireByteRate(option: string, text: string): number {
+  const bytes = parseSize(text.replace(/\/s$/, ''))
+  if (bytes === null || bytes < 1024)
+    throw usage(`--${option} ${text} is not a rate`, 'Write bytes a second, at least 1KB, as 500KB, 50MB or 1GB.')
+  return bytes
 }
 
 /** One of `choices`. Fails: usage, naming the option. */

@@ -28,6 +28,8 @@ const COMMANDS = {
   share: () => import('./commands/share.ts'),
   sweep: () => import('./commands/sweep.ts'),
   doctor: () => import('./commands/doctor.ts'),
+  backup: () => import('./commands/backup.ts'),
+  restore: () => import('./commands/restore.ts'),
   'migrate-backend': () => import('./commands/migrate-backend.ts'),
   openapi: () => import('./commands/openapi.ts'),
 }

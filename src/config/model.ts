@@ -1,6 +1,8 @@
 // What alyx.yml says once it has been understood. Sizes in bytes, durations in milliseconds, paths absolute.
 import type { EventType } from '../core/event-types.ts'
 
+import type { SweepKind } from '../core/sweep-step.ts'
+
 export interface Config {
   readonly server: ServerConfig
   readonly database: DatabaseConfig
@@ -8,15 +10,7 @@ export interface Config {
   readonly storage: StorageConfig
   readonly uploads: UploadsConfig
   readonly signedUrls: { readonly defaultExpiry: number; readonly maxExpiry: number }
-  readonly cleanup: {
-    /** Whether a serving process sweeps by itself. */
-    readonly enabled: boolean
-    /** Whether a sweep removes files whose time is over. */
-    readonly expiredFiles: boolean
-    readonly interval: number
-    readonly batchSize: number
-    readonly maxRuntime: number
-  }
+  readonly cleanup: CleanupConfig
   readonly policies: PoliciesConfig | null
   readonly filesApi: FilesApiConfig | null
   readonly rateLimits: { readonly uploads: Rate | null; readonly sign: Rate | null; readonly failedAuth: Rate | null }
@@ -26,6 +20,18 @@ export interface Config {
     readonly format: 'json' | 'pretty'
   }
   readonly metrics: { readonly enabled: boolean }
+}
+
+export interface CleanupConfig {
+  /** Whether servers sweep of themselves. */
+  readonly enabled: boolean
+  readonly interval: number
+  readonly batchSize: number
+  readonly maxRuntime: number
+  /** What the clock may leap ahead between two sweeps; null = it is always believed. */
+  readonly maxClockJump: number | null
+  /** Kinds that no sweep clears. */
+  readonly skip: readonly SweepKind[]
 }
 
 export interface Rate {

@@ -35,10 +35,11 @@ export function resolveConfig(file: ConfigFile, directory: string): Config {
     signedUrls: { defaultExpiry: file.signed_urls.default_expiry, maxExpiry: file.signed_urls.max_expiry },
     cleanup: {
       enabled: file.cleanup.enabled,
-      expiredFiles: file.cleanup.expired_files,
       interval: file.cleanup.interval,
       batchSize: file.cleanup.batch_size,
       maxRuntime: file.cleanup.max_runtime,
+      maxClockJump: file.cleanup.max_clock_jump,
+      skip: file.cleanup.skip,
     },
     policies: policiesOf(file.policies),
     filesApi: filesApiOf(file.files_api),

@@ -13,6 +13,7 @@ import {
   under,
   word,
 } from '../core/shape.ts'
+import { SWEEP_KINDS } from '../core/sweep-step.ts'
 import { duration, flag, nameFault, rate, reference, secret, size, text, whole } from '../core/values.ts'
 import { namesAt, type YamlNode } from '../core/yaml.ts'
 import {
@@ -177,10 +178,11 @@ export function configShape(root: YamlNode) {
     cleanup: section(
       record({
         enabled: optional(flag, true),
-        expired_files: optional(flag, true),
         interval: optional(duration('1s', LONGEST_TIMER), 3_600_000),
         batch_size: optional(whole(1, 100_000), 200),
         max_runtime: optional(duration('1s', LONGEST_TIMER), 20_000),
+        max_clock_jump: optional(nullable(duration('1m')), 86_400_000),
+        skip: optional(list(word(SWEEP_KINDS)), []),
       }),
     ),
     policies: optional(record({ default_tier: required(reference('tier', tiers)), ...policies }), null),

@@ -7,6 +7,9 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() }
 
+/** Milliseconds since the process began, whatever becomes of the time of day: for how long something takes. */
+export const steadyClock: Clock = { now: () => performance.now() }
+
 /** RFC 3339 in UTC with milliseconds; sorts as text in the order of time. */
 export function timestamp(ms: number): string {
   return new Date(ms).toISOString()

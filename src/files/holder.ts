@@ -18,9 +18,11 @@ export function createHolder(nonce: string): Holder {
   return {
     name,
     isGone(other) {
+      // A job of a process adds its own name behind.
       const [otherHost, pid = '', otherNonce] = other.split('/')
       if (otherHost !== host || otherNonce === undefined || !/^\d+$/.test(pid)) return false
-      if (Number(pid) === process.pid) return otherNonce !== nonce && !othersHere.has(other)
+      if (Number(pid) === process.pid)
+        return otherNonce !== nonce && !othersHere.has(`${otherHost}/${pid}/${otherNonce}`)
       try {
         process.kill(Number(pid), 0)
         return false
@@ -43,4 +45,6 @@ export function enlist(name: string): () => void {
 /** Ends the leases of processes that are gone. */
 export async function releaseGone(meta: MetaStore, holder: Holder): Promise<void> {
   for (const name of await meta.holders()) if (holder.isGone(name)) await meta.release(name)
+  for (const lease of await meta.namedLeases())
+    if (holder.isGone(lease.holder)) await meta.releaseLease(lease.name, lease.holder)
 }

@@ -2,6 +2,7 @@
 import { timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { Call, FileRow } from '../core/model.ts'
+import { LEASES } from '../meta/upkeep.ts'
 import { absent, type FileDeps, findRow, requireBucket, requireFile } from './lookup.ts'
 import { isInTrash, isKnown, isLive } from './visibility.ts'
 
@@ -49,6 +50,8 @@ export function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void>
     // Since it was found it may have been moved.
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id: file.id })
+    // Asked after the tombstone is there: a backup that begins later does not know the file any more.
+    if (await isKept(deps, condemned)) return
     try {
       await blobs.remove(backend, key)
     } catch (error) {
@@ -67,8 +70,9 @@ export function createErase(deps: RemovalDeps): (file: FileRow) => Promise<void>
 }
 
 /** Finishes what is decided: removes bytes and row of a tombstone, or of a file whose time is over. Nothing is restored: after a failure the
- *  tombstone stays for the next sweep. Twice is once. Fails: storage_unavailable. */
-export type Reclaim = (file: FileRow) => Promise<void>
+ *  tombstone stays for the next sweep. Twice is once. False when there is nothing to finish any more, or not now, as a backup is being made.
+ *  Fails: storage_unavailable. */
+export type Reclaim = (file: FileRow) => Promise<boolean>
 
 /** For sweeps, and for the files that went with a record. No right is asked. */
 export function createReclaim(deps: RemovalDeps): Reclaim {
@@ -77,18 +81,28 @@ export function createReclaim(deps: RemovalDeps): Reclaim {
     const { bucket, id } = file
     // Since it was found it may have been moved.
     const condemned = file.state === 'deleting' ? file : await meta.condemn(bucket, id, timestamp(clock.now()), true)
-    if (condemned === null) return
+    if (condemned === null) return false
     const { backend, key } = condemned
     observer.event('step', { point: 'condemned', id })
+    if (await isKept(deps, condemned)) return false
     await blobs.remove(backend, key)
     observer.event('step', { point: 'reclaimed', id })
     await meta.bury(bucket, id)
     observer.event('step', { point: 'buried', id })
+    return true
   }
 }
 
 function toldInUse(error: unknown): never {
   throw isFailure(error, 'file_in_use') ? inUse(error) : error
+}
+
+/** Whether the bytes stay for now, as a backup is being made: what was there when it began has to be copied. The file is gone all the same, for
+ *  records too; the sweep does the rest. */
+async function isKept({ meta, clock }: RemovalDeps, { bucket, id }: FileRow): Promise<boolean> {
+  if (!(await meta.isLeased(LEASES.backup, timestamp(clock.now())))) return false
+  await meta.unname(bucket, id)
+  return true
 }
 
 /** Which record it is may not be the caller's to know: `references` tells those that are. */

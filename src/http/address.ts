@@ -15,7 +15,7 @@ export function createClientAddress(trusted: readonly string[]): ClientAddress {
     const hops = (typeof header === 'string' ? header : (header?.join(',') ?? '')).split(',')
     let address = peer
     while (hops.length > 0 && contains(proxies, address)) {
-      const hop = plain(hops.pop()!.trim())
+      const hop = plain(withoutPort(hops.pop()!.trim()))
       if (isIP(hop) === 0) break
       address = hop
     }
@@ -37,6 +37,11 @@ function blockList(entries: readonly string[]): BlockList {
 function contains(list: BlockList, address: string): boolean {
   const version = isIP(address)
   return version !== 0 && list.check(address, version === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Some proxies write the client's port too: `192.0.2.1:4711`, `[2001:db8::1]:4711`. */
+function withoutPort(hop: string): string {
+  return /^\[(.+)\](?::\d+)?$/.exec(hop)?.[1] ?? /^([\d.]+):\d+$/.exec(hop)?.[1] ?? hop
 }
 
 function plain(address: string): string {

@@ -88,7 +88,7 @@ export function createHttp(deps: HttpDeps): Hono {
   ]
   const app = new Hono()
   registerRoutes(app, routes, {
-    callers: createCallers({ identify: deps.identify, failedAuth: rateLimits.failedAuth, clock }),
+    callers: createCallers({ identify: deps.identify, failedAuth: rateLimits.failedAuth, clock, observer }),
     address: createClientAddress(server.trustedProxies),
     cors: createCors(server.cors.allowedOrigins),
     rates: { uploads: createRateLimit(rateLimits.uploads, clock), sign: createRateLimit(rateLimits.sign, clock) },

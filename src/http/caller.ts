@@ -5,7 +5,9 @@ import type { Rate } from '../config/model.ts'
 import type { Clock } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import { ANONYMOUS, type Caller } from '../core/model.ts'
+import type { Observer } from '../observe/observer.ts'
 import type { Exchange } from './exchange.ts'
+import { networkOf } from './network.ts'
 import { createRateLimit } from './rate.ts'
 
 export interface CallerDeps {
@@ -13,6 +15,7 @@ export interface CallerDeps {
   /** Attempts with credentials that fail, per address; beyond it they are told to wait. */
   readonly failedAuth: Rate | null
   readonly clock: Clock
+  readonly observer: Observer
 }
 
 /** Fails: what identify fails with, and rate_limited in its place once an address has failed too often. */
@@ -22,8 +25,13 @@ export function createCallers(deps: CallerDeps): (exchange: Exchange) => Promise
     try {
       return await deps.identify(authorization)
     } catch (error) {
-      const wait = isFailure(error, 'invalid_token', 'token_expired', 'unauthenticated') ? failures.hit(ip) : 0
-      if (wait > 0) throw fail('rate_limited', 'too many failed attempts from this address', { retryAfter: wait })
+      const wait = isFailure(error, 'invalid_token', 'token_expired', 'unauthenticated')
+        ? failures.hit(networkOf(ip))
+        : 0
+      if (wait > 0) {
+        deps.observer.event('rate_refused', { limit: 'failed_auth', ip })
+        throw fail('rate_limited', 'too many failed attempts from this address', { retryAfter: wait })
+      }
       throw error
     }
   }

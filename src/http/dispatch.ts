@@ -13,15 +13,16 @@ import type { Cors } from './cors.ts'
 import { abandon, type Sent, send } from './delivery.ts'
 import { failureAnswer, toFailure, validationFailure } from './errors.ts'
 import { Exchange } from './exchange.ts'
+import { networkOf } from './network.ts'
 import { parseQuery } from './query.ts'
 import type { RateLimit } from './rate.ts'
-import { type Answer, type Input, PARAMS, type Route } from './route.ts'
+import { type Answer, type Input, PARAMS, type RateName, type Route } from './route.ts'
 
 export interface DispatchDeps {
   readonly callers: (exchange: Exchange) => Promise<Caller> | Caller
   readonly address: ClientAddress
   readonly cors: Cors
-  readonly rates: Readonly<Record<'uploads' | 'sign', RateLimit>>
+  readonly rates: Readonly<Record<RateName, RateLimit>>
   readonly observer: Observer
   /** +1 when a request starts to bring a file, −1 when it is over. */
   readonly activeUploads: (change: 1 | -1) => void
@@ -98,12 +99,15 @@ async function run(deps: DispatchDeps, place: Place | null, c: Context, params: 
       route = choose(place, exchange)
       requireParams(exchange)
       if (route.open !== true) exchange.caller = await deps.callers(exchange)
-      if (route.rate !== undefined) requireRate(deps.rates[route.rate], exchange)
+      if (route.rate !== undefined) requireRate(deps, route.rate, exchange)
       if (route.upload === true) {
         counted = true
         deps.activeUploads(1)
       }
-      answer = await route.handler(exchange, await inputOf(route, exchange))
+      const input = await inputOf(route, exchange)
+      const more = (route.rateCount?.(input.body) ?? 1) - 1
+      if (route.rate !== undefined && more > 0) deps.rates[route.rate].charge(rateKey(exchange), more)
+      answer = await route.handler(exchange, input)
     }
   } catch (error) {
     answer = failureAnswer(toFailure(error, exchange.start.requestId, observer), exchange.start.requestId, route)
@@ -157,9 +161,15 @@ function requireParams(exchange: Exchange): void {
   }
 }
 
-function requireRate(limit: RateLimit, exchange: Exchange): void {
-  const wait = limit.hit(`${exchange.caller.id ?? ''} ${exchange.start.ip}`)
-  if (wait > 0) throw fail('rate_limited', 'too many requests of this kind', { retryAfter: wait })
+function rateKey({ caller, start }: Exchange): string {
+  return `${caller.id ?? ''} ${networkOf(start.ip)}`
+}
+
+function requireRate({ rates, observer }: DispatchDeps, limit: RateName, exchange: Exchange): void {
+  const wait = rates[limit].hit(rateKey(exchange))
+  if (wait === 0) return
+  observer.event('rate_refused', { limit, caller: exchange.caller.id, ip: exchange.start.ip })
+  throw fail('rate_limited', 'too many requests of this kind', { retryAfter: wait })
 }
 
 const NOTHING: Input<unknown, unknown> = { query: undefined, body: undefined }

@@ -104,7 +104,9 @@ export interface Route<Q = unknown, B = unknown> {
   /** Only says that what the address names does not exist: takes any query and is not in the document. */
   readonly absent?: true
   /** Counted against this limit of `rate_limits`, per caller and address. */
-  readonly rate?: 'uploads' | 'sign'
+  readonly rate?: RateName
+  /** How many events a body stands for, where it is more than one. */
+  readonly rateCount?: (body: unknown) => number
   /** The request body is a file: counted as an active upload. */
   readonly upload?: true
   /** A POST to this path with X-HTTP-Method-Override is taken for the method named there. */
@@ -135,6 +137,9 @@ const NAME = /^[a-z][a-z0-9_]{0,62}$/
 const MAX_RECORD_ID = 512
 /** Bytes, as of the `sub` of a token. */
 const MAX_OWNER_ID = 255
+
+/** The limits of `rate_limits` that routes are counted against. */
+export type RateName = 'uploads' | 'sign'
 
 /** What a path parameter must look like; anything else is as absent as an unknown one, before any look-up. */
 export const PARAMS: Readonly<Record<string, Param>> = {

@@ -1,8 +1,8 @@
-// The checker: compares rows, bytes, counters and references, and says by id what does not fit (GUARANTEES.md, I1–I4, I7, I8).
+// The checker: compares rows, bytes, counters and references, and says by id what does not fit (GUARANTEES.md, I1–I8).
 import { createHash } from 'node:crypto'
-import type { BlobEntry } from '../blobs/backend.ts'
+import { createPace } from '../blobs/pace.ts'
 import type { BlobStore } from '../blobs/store.ts'
-import type { Clock } from '../core/clock.ts'
+import { type Clock, timestamp } from '../core/clock.ts'
 import { type AppError, isFailure } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { BlobKey, FileRow, UploadRow } from '../core/model.ts'
@@ -10,46 +10,49 @@ import type { Spool } from '../files/spool.ts'
 import { isLive } from '../files/visibility.ts'
 import type { ReferenceFault } from '../meta/records.ts'
 import type { MetaStore } from '../meta/store.ts'
+import { type DoctorProblem, type DoctorReport, type Fix, inventory, scan, take } from './doctor-report.ts'
 
-export interface DoctorProblem {
-  /** `I1` rows have bytes · `I2` bytes have rows · `I3` counters are sums · `I4` references are what the records say · `I7` spools have rows · `I8` the database is sound. */
-  readonly invariant: 'I1' | 'I2' | 'I3' | 'I4' | 'I7' | 'I8'
-  readonly kind: string
-  readonly id: string
-  readonly detail: string
-  /** Set when --fix mended it. */
-  readonly fixed?: boolean
-}
-
-export interface DoctorReport {
-  readonly ok: boolean
-  readonly problems: readonly DoctorProblem[]
-  readonly files: number
-  readonly uploads: number
-  readonly bytes: number
-}
+export type { DoctorProblem, DoctorReport }
 
 export interface DoctorDeps {
   readonly meta: MetaStore
   readonly blobs: BlobStore
   readonly spool: Spool
   readonly clock: Clock
+  /** Milliseconds of a clock that nobody sets; default `clock`. */
+  readonly steady?: Clock
   readonly leaseTime: number
 }
 
-/** Reads everything; changes something only with `fix`, and then never a file's row nor a record; nor bytes, when the database knows of no bytes at all:
- *  then it is rather the wrong one (another path, a lost volume) than all of them are leftovers. */
-export type Doctor = (options: { readonly readData: boolean; readonly fix: boolean }) => Promise<DoctorReport>
+export interface DoctorOptions {
+  readonly readData: boolean
+  /** Bytes a second to read at most with `readData`; null or left out = no limit. */
+  readonly rate?: number | null
+  readonly fix: boolean
+  /** Of a plan that was shown: nothing else is fixed. Default: everything that can be. */
+  readonly plan?: readonly DoctorProblem[]
+}
 
-const BATCH = 500
+/** Reads everything; changes something only with `fix`, and then never a file's row nor a record, nor does it remove bytes of which a file could
+ *  be made; nor is anything done to bytes when the database knows of none at all: then it is rather the wrong one (another path, a lost
+ *  volume) than all of them are leftovers. */
+export type Doctor = (options: DoctorOptions) => Promise<DoctorReport>
+
+/** What is still there after so long will not go by itself. Milliseconds. */
+const STUCK = 24 * 3_600_000
 const MOST_FAULTS = 1000
 
 /** Wires the checker. It may run beside serving processes. */
 export function createDoctor(deps: DoctorDeps): Doctor {
   const { meta, blobs, spool, clock } = deps
 
-  return async ({ readData, fix }) => {
+  return async ({ readData, rate = null, fix, plan }) => {
     const problems: DoctorProblem[] = []
+    const planned = plan && new Set(plan.map(({ kind, id }) => `${kind} ${id}`))
+    const isWanted = (kind: string, id: string): boolean =>
+      fix && (planned === undefined || planned.has(`${kind} ${id}`))
+    const pace = createPace(rate, deps.steady ?? clock)
+    const stuckSince = timestamp(clock.now() - STUCK)
     const old = clock.now() - 6 * deps.leaseTime
     let files = 0
     let uploads = 0
@@ -64,9 +67,13 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       bytes += file.size
       const blob = take(found, file)
       // A tombstone's bytes may be there or gone; both are on the way to gone.
-      if (file.state === 'deleting') continue
+      if (file.state === 'deleting') {
+        if (file.updatedAt < stuckSince)
+          report('I5', 'deletion_stuck', file.id, `since ${file.updatedAt}: run alyx sweep`)
+        continue
+      }
       const fault = await examine(file, blob ?? (await unlisted(file)))
-      if (fault !== null && (await stillThere(file))) problems.push({ invariant: 'I1', id: file.id, ...fault })
+      if (fault !== null && (await stillThere(file))) report('I1', fault.kind, file.id, fault.detail)
     }
 
     for await (const upload of scan(meta.scanUploads)) {
@@ -74,18 +81,42 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       take(found, upload)
       spooled.delete(upload.id)
       const detail = upload.state === 'open' && upload.offset > 0 ? await spoolFault(upload) : null
-      if (detail !== null) problems.push({ invariant: 'I7', kind: 'spool_short', id: upload.id, detail })
+      if (detail !== null) report('I7', 'spool_short', upload.id, detail)
+      await checkClaim(upload)
     }
 
     await checkOrphans()
-    for (const { scope, counter, sum } of await meta.drift(fix)) {
+    const drift = await meta.drift(false)
+    const recounts = drift.some(({ scope }) => isWanted('counter_drift', scope))
+    for (const { scope, counter, sum } of recounts ? await meta.drift(true) : drift) {
       const detail = `counter ${JSON.stringify(counter)}, sum ${JSON.stringify(sum)}`
-      problems.push({ invariant: 'I3', kind: 'counter_drift', id: scope, detail, ...(fix ? { fixed: true } : {}) })
+      report('I3', 'counter_drift', scope, detail, 'recount', recounts)
     }
     await checkReferences()
-    for (const detail of await meta.integrity())
-      problems.push({ invariant: 'I8', kind: 'database', id: 'database', detail })
+    for (const detail of await meta.integrity()) report('I8', 'database', 'database', detail)
     return { ok: problems.every((problem) => problem.fixed), problems, files, uploads, bytes }
+
+    function report(
+      invariant: DoctorProblem['invariant'],
+      kind: string,
+      id: string,
+      detail: string,
+      remedy: Fix | null = null,
+      fixed = false,
+    ): void {
+      problems.push({ invariant, kind, id, detail, fix: remedy, ...(fixed ? { fixed } : {}) })
+    }
+
+    /** A claim is gone in the transaction that makes its file, and with a sweep when nobody finishes it. */
+    async function checkClaim({ id, bucket, state, expiresAt, updatedAt }: UploadRow): Promise<void> {
+      const file = await meta.file(bucket, id)
+      if (file !== null && (await meta.upload(id)) !== null) {
+        const wanted = isWanted('claim_of_file', id)
+        if (wanted) await meta.forget(id)
+        report('I6', 'claim_of_file', id, `the file is finished, and its claim is there`, 'forget_claim', wanted)
+      } else if ((state === 'abandoned' ? updatedAt : expiresAt) < stuckSince)
+        report('I6', 'upload_stuck', id, `over since ${state === 'abandoned' ? updatedAt : expiresAt}: run alyx sweep`)
+    }
 
     async function examine(
       file: FileRow,
@@ -124,9 +155,12 @@ export function createDoctor(deps: DoctorDeps): Doctor {
     async function readWhole(file: FileRow): Promise<{ kind: string; detail: string } | null> {
       try {
         const hash = createHash('sha256')
+        const { signal } = new AbortController()
         if (file.size > 0)
-          for await (const chunk of await blobs.read(file, null, new AbortController().signal))
+          for await (const chunk of await blobs.read(file, null, signal)) {
             hash.update(chunk as Buffer)
+            await pace((chunk as Buffer).length, signal)
+          }
         return hash.digest('hex') === file.checksum
           ? null
           : { kind: 'checksum_differs', detail: 'the bytes are not those of the checksum' }
@@ -138,52 +172,39 @@ export function createDoctor(deps: DoctorDeps): Doctor {
 
     /** Bytes and spools that no row speaks of. A row may have come since the scan; a young unfinished file may still be written. */
     async function checkOrphans(): Promise<void> {
-      const strange = files + uploads === 0
-      const remove = fix && !strange
-      const doubt = fix && strange ? '; kept, as this database knows no file at all: is it the right one?' : ''
+      const isStrange = files + uploads === 0
+      const doubt = isStrange ? '; this database knows no file at all: is it the right one?' : ''
       for (const [name, entry] of found) {
         const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
-        const unfinished = entry.key.startsWith('.tmp/')
+        const isUnfinished = entry.key.startsWith('.tmp/')
         const backend = name.slice(0, name.indexOf(':'))
-        if (unfinished ? entry.modifiedAt > old : await known(backend, entry.key)) continue
-        if (remove) await blobs.removeEntry(backend, entry)
-        problems.push({
-          invariant: 'I2',
-          kind: unfinished ? 'unfinished_file' : 'orphan_blob',
-          id,
-          detail: `${entry.size} bytes at ${entry.key} in ${backend}${doubt}`,
-          ...(remove ? { fixed: true } : {}),
-        })
+        if (isUnfinished ? entry.modifiedAt > old : await known(backend, entry.key)) continue
+        const kind = isUnfinished ? 'unfinished_file' : 'orphan_blob'
+        const wanted = !isStrange && isWanted(kind, id)
+        if (wanted) await (isUnfinished ? blobs.removeEntry(backend, entry) : blobs.setAside(backend, entry.key))
+        const remedy = isStrange ? null : isUnfinished ? 'remove_unfinished' : 'set_aside'
+        report('I2', kind, id, `${entry.size} bytes at ${entry.key} in ${backend}${doubt}`, remedy, wanted)
       }
       for (const id of spooled) {
         if ((await meta.upload(id)) !== null) continue
         const size = (await spool.size(id)) ?? 0
-        if (remove) await spool.remove(id)
-        problems.push({
-          invariant: 'I7',
-          kind: 'orphan_spool',
-          id,
-          detail: `${size} bytes${doubt}`,
-          ...(remove ? { fixed: true } : {}),
-        })
+        const wanted = !isStrange && isWanted('orphan_spool', id)
+        if (wanted) await spool.remove(id)
+        report('I7', 'orphan_spool', id, `${size} bytes${doubt}`, isStrange ? null : 'remove_spool', wanted)
       }
     }
 
     /** What a record names and is not there cannot be mended here; what `_alyx_file_refs` says of records can. */
     async function checkReferences(): Promise<void> {
       const faults = await meta.records.faults(MOST_FAULTS)
-      const mends = fix && faults.some(isMendable)
+      const idOf = ({ collection, recordId }: ReferenceFault): string => `${collection}/${recordId}`
+      const mends = faults.some((fault) => isMendable(fault) && isWanted(fault.kind, idOf(fault)))
       if (mends) await meta.records.mendReferences()
       for (const fault of faults) {
-        const { kind, collection, recordId, field, target } = fault
-        const fixed = mends && isMendable(fault) ? { fixed: true } : {}
-        problems.push({
-          invariant: 'I4',
-          kind,
-          id: `${collection}/${recordId}`,
-          detail: `${field} names ${target}${MEANINGS[kind]}`,
-          ...fixed,
-        })
+        const { kind, field, target } = fault
+        const mendable = isMendable(fault)
+        const detail = `${field} names ${target}${MEANINGS[kind]}`
+        report('I4', kind, idOf(fault), detail, mendable ? 'mend_reference' : null, mends && mendable)
       }
     }
 
@@ -211,30 +232,4 @@ const MEANINGS: Readonly<Record<ReferenceFault['kind'], string>> = {
 
 function isMendable({ kind }: ReferenceFault): boolean {
   return kind === 'reference_missing' || kind === 'reference_stray'
-}
-
-/** What every backend that can be listed holds, by `{backend}:{key}`. */
-async function inventory(blobs: BlobStore): Promise<Map<string, BlobEntry>> {
-  const found = new Map<string, BlobEntry>()
-  for await (const { backend, entry } of blobs.entries()) found.set(`${backend}:${entry.key}`, entry)
-  return found
-}
-
-/** The entry of a row, no longer an orphan then. */
-function take(found: Map<string, BlobEntry>, row: FileRow | UploadRow): BlobEntry | undefined {
-  const name = `${row.backend}:${row.key}`
-  const entry = found.get(name)
-  found.delete(name)
-  return entry
-}
-
-async function* scan<T extends { readonly id: string }>(
-  read: (afterId: string, limit: number) => Promise<readonly T[]>,
-): AsyncGenerator<T> {
-  for (let after = ''; ; ) {
-    const rows = await read(after, BATCH)
-    yield* rows
-    if (rows.length < BATCH) return
-    after = rows.at(-1)!.id
-  }
 }

@@ -1,17 +1,10 @@
-// What policies leave to be looked after: transforms whose process has died, and owners in a tier that nobody has declared.
-import { type Clock, timestamp } from '../core/clock.ts'
+// What policies leave to be told: owners in a tier that nobody has declared.
 import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 
 export interface UpkeepDeps {
-  readonly meta: Pick<MetaStore, 'unknownTiers' | 'refundDeadTransforms'>
-  readonly clock: Clock
+  readonly meta: Pick<MetaStore, 'unknownTiers'>
   readonly observer: Observer
-}
-
-/** Refunds at most `limit` transforms; how many. */
-export function refundTransforms({ meta, clock }: UpkeepDeps, limit: number): Promise<number> {
-  return meta.refundDeadTransforms(timestamp(clock.now()), limit)
 }
 
 /** Tells (config_warning) which tiers owners are in that alyx.yml does not name: they have the default tier's limits. */

@@ -1,215 +1,173 @@
 // The sweep: what died on the way is cleared, in bounded batches, by one process at a time. It never touches an active upload.
-import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
-import type { FileRow, UploadRow } from '../core/model.ts'
+import { SWEEP_KINDS, type SweepKind, type SweepMoment, type SweepStep } from '../core/sweep-step.ts'
 import type { Leases } from '../files/leases.ts'
-import type { Reclaim } from '../files/removal.ts'
-import type { Spool } from '../files/spool.ts'
-import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
-import type { Observer } from '../observe/observer.ts'
-import { refundTransforms, warnOfTiers } from './policy-upkeep.ts'
-import { createShareSweep } from './share-sweep.ts'
-import { DEAD_FOR, STRAY_FOR } from './webhooks.ts'
+import { LEASES } from '../meta/upkeep.ts'
+import { createClockWatch, type Judgement } from './sweep-clock.ts'
+import { type FileStepsDeps, fileSteps } from './sweep-steps.ts'
 
-export interface SweepReport {
-  readonly dryRun: boolean
-  /** False when another process was sweeping; nothing was done then. */
-  readonly ran: boolean
-  /** Unfinished uploads removed, with the bytes that had arrived for them. */
-  readonly uploads: number
-  readonly uploadBytes: number
-  /** Deletions finished that had been cut off, and files whose records took them along. */
-  readonly deletions: number
-  /** Files whose expires_at had passed, or that no record named while they were staged. */
-  readonly expired: number
-  /** Files whose time in the trash was over. */
-  readonly purged: number
-  /** Events that nobody will take any more: dead letters, and those of webhooks that are configured no longer. */
-  readonly events: number
-  /** Spools, temporary files, parts and blobs that belonged to nothing. */
-  readonly leftovers: number
-  /** Shares that ended long ago. */
-  readonly shares: number
+/** What one step did, or in a dry run would do. */
+export interface SweptStep {
+  readonly name: string
+  readonly kind: SweepKind
+  readonly cleared: number
+  readonly bytes: number
+  /** Rows that would not go; a later run tries them again. */
   readonly errors: number
   /** More is left: the batch or the time ran out. */
   readonly more: boolean
-  readonly milliseconds: number
+  /** Why nothing was done: `cleanup.skip` names its kind, or a backup is being made. */
+  readonly rested?: 'skip' | 'backup'
 }
 
-export interface SweepDeps {
-  readonly meta: MetaStore
-  readonly blobs: BlobStore
-  readonly spool: Spool
-  readonly reclaim: Reclaim
+/** `uploads`: unfinished ones removed. `deletions`: finished that had been cut off, and files whose records took them along. `expired`: files
+ *  whose time had passed, or that no record named while they were staged. `purged`: files whose time in the trash was over. `leftovers`: spools,
+ *  temporary files, parts and blobs that belonged to nothing. `shares`: those that ended long ago. `events`: dead letters, and those of
+ *  webhooks that are configured no longer. `transforms`: charges taken back, as nothing was made. */
+export interface SweepReport extends Readonly<Record<SweepKind, number>> {
+  readonly dryRun: boolean
+  /** False when another process was sweeping; nothing was done then. */
+  readonly ran: boolean
+  /** Bytes that had arrived for the unfinished uploads. */
+  readonly uploadBytes: number
+  readonly errors: number
+  readonly more: boolean
+  readonly milliseconds: number
+  /** The clock has leapt ahead and is not believed: only what was over by `sweptUntil` was swept. Null when all is well. */
+  readonly clockHeld: { readonly clock: string; readonly sweptUntil: string; readonly believedAt: string } | null
+  /** In the order in which they ran. */
+  readonly steps: readonly SweptStep[]
+}
+
+export interface SweepDeps extends FileStepsDeps {
   readonly clock: Clock
-  readonly observer: Observer
+  /** Milliseconds of a clock that nobody sets; default `clock`. */
+  readonly steady?: Clock
   readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
-  /** Milliseconds a claim's lease lasts: what is older and not renewed is dead. */
-  readonly leaseTime: number
   readonly batchSize: number
   /** Milliseconds. */
   readonly maxRuntime: number
-  /** The webhooks that are configured, by their names in the database. Default none. */
-  readonly hooks?: readonly string[]
-  /** Default true; otherwise files whose time is over stay, invisible. */
-  readonly expiredFiles?: boolean
+  /** Milliseconds between sweeps that nobody asked for. */
+  readonly interval?: number
+  /** How far the clock may leap ahead, milliseconds; null or left out: it is always believed. */
+  readonly maxClockJump?: number | null
+  /** Kinds that are not swept. */
+  readonly skip?: readonly SweepKind[]
+  /** What others have to clear, after the steps of files. */
+  readonly steps?: readonly SweepStep[]
 }
 
-export type Sweep = (options: { readonly dryRun: boolean }) => Promise<SweepReport>
+export interface SweepOptions {
+  /** Only counts, at most one batch of each step. */
+  readonly dryRun: boolean
+  /** Nobody has asked for it: a clock that has leapt ahead is not believed. When somebody has, it is from then on. */
+  readonly unattended?: boolean
+}
 
-const LEASE = 'sweep'
+/** Fails: database_busy, storage_full, storage_unavailable of the database; what goes wrong with a row is counted. */
+export type Sweep = (options: SweepOptions) => Promise<SweepReport>
 
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
-  const { meta, blobs, spool, reclaim, clock, observer } = deps
-  const { holder, releaseGone } = deps.leases
-  const shares = createShareSweep(deps)
+  const { meta, clock, observer, batchSize } = deps
+  const steady = deps.steady ?? clock
+  const steps = [...fileSteps(deps), ...(deps.steps ?? [])]
+  let runs = 0
+  const watch = createClockWatch({ ...deps, steady })
+  /** Where the time ran out: what comes first must not be all that is ever swept. */
+  let first = 0
 
-  return async ({ dryRun }) => {
-    const started = clock.now()
-    const now = (): string => timestamp(clock.now())
-    const inTime = (): boolean => clock.now() - started < deps.maxRuntime
-    const count = {
-      uploads: 0,
-      uploadBytes: 0,
-      deletions: 0,
-      expired: 0,
-      purged: 0,
-      events: 0,
-      leftovers: 0,
-      shares: 0,
-      errors: 0,
-    }
-    let more = false
+  return async ({ dryRun, unattended = false }) => {
+    const started = steady.now()
+    const holder = `${deps.leases.holder}/${++runs}`
+    const inTime = (): boolean => steady.now() - started < deps.maxRuntime
 
     /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
-    async function drain<T>(next: () => Promise<readonly T[]>, clear: (row: T) => Promise<void>): Promise<void> {
+    async function perform(step: SweepStep, moment: () => SweepMoment): Promise<SweptStep> {
+      const done = { name: step.name, kind: step.kind, cleared: 0, bytes: 0, errors: 0, more: false }
+      if (deps.skip?.includes(step.kind)) return { ...done, rested: 'skip' }
       for (;;) {
-        const rows = await next()
+        if (!inTime()) return { ...done, more: true }
+        const rows = await step.next(moment())
+        // Asked after they were found: what is found before a backup begins is not in it.
+        if (step.waitsForBackup && rows.length > 0 && (await meta.isLeased(LEASES.backup, timestamp(clock.now()))))
+          return { ...done, rested: 'backup', more: true }
         let gone = 0
         for (const row of rows) {
-          if (!inTime()) {
-            more = true
-            return
-          }
+          if (!inTime()) return { ...done, more: true }
           try {
-            await clear(row)
+            if (dryRun || (await step.clear(row, moment()))) {
+              done.cleared += step.count?.(row) ?? 1
+              done.bytes += step.bytes?.(row) ?? 0
+            }
             gone += 1
           } catch (error) {
-            count.errors += 1
-            observer.event('storage_error', { backend: 'sweep', operation: 'clear', error })
+            done.errors += 1
+            observer.event('storage_error', { backend: 'sweep', operation: step.name, error })
           }
         }
-        if (dryRun || gone < deps.batchSize) {
-          if (rows.length === deps.batchSize) more = true
-          return
-        }
+        if (dryRun || gone < batchSize) return { ...done, more: rows.length === batchSize }
       }
     }
 
-    async function clearUpload(upload: UploadRow): Promise<void> {
-      if (!dryRun) {
-        // It may have become a file since it was found.
-        if (!(await meta.abandon(upload.id, now()))) return
-        await spool.remove(upload.id)
-        for (const part of await meta.multiparts(upload.backend, upload.key)) await abort(part)
-        await blobs.remove(upload.backend, upload.key)
-        await meta.forget(upload.id)
+    async function performAll(judged: Judgement): Promise<readonly SweptStep[]> {
+      const begun = steady.now()
+      const moment = (): SweepMoment => {
+        const time = judged.time + (steady.now() - begun)
+        return { now: timestamp(time), time, limit: batchSize }
       }
-      count.uploads += 1
-      count.uploadBytes += upload.offset
-    }
-
-    /** Parts that a killed process sent to a backend and never put together. */
-    async function abort({ backend, key, uploadId }: Multipart): Promise<void> {
-      await blobs.abortLeftover(backend, key, uploadId)
-      await meta.closeMultipart(backend, key, uploadId)
-    }
-
-    async function clearStray(part: Multipart): Promise<void> {
-      if (!dryRun) await abort(part)
-      count.leftovers += 1
-    }
-
-    /** What a move to another backend left: the original, or a copy that came to nothing. */
-    async function clearSpare({ backend, key }: SpareBlob): Promise<void> {
-      if (!dryRun) {
-        if (!(await meta.takeSpare(backend, key))) return
-        for (const part of await meta.multiparts(backend, key)) await abort(part)
-        await blobs.remove(backend, key)
-        await meta.forgetSpare(backend, key)
+      const swept: SweptStep[] = []
+      const start = first
+      for (let i = 0; i < steps.length; i++) {
+        const at = (start + i) % steps.length
+        const had = inTime()
+        swept.push(await perform(steps[at]!, moment))
+        if (had && !inTime()) first = at
       }
-      count.leftovers += 1
+      return swept
     }
 
-    async function clearFile(file: FileRow, kind: 'deletions' | 'expired' | 'purged'): Promise<void> {
-      if (!dryRun) await reclaim(file)
-      count[kind] += 1
+    const lease = (): Promise<boolean> => {
+      const now = clock.now()
+      return meta.lease(LEASES.sweep, holder, timestamp(now + 2 * deps.maxRuntime), timestamp(now))
     }
-
-    async function clearShare(id: string): Promise<void> {
-      if (!dryRun) await shares.clear(id)
-      count.shares += 1
-    }
-
-    /** Spools whose row is gone (a crash between the commit and their removal) and temporary files nobody writes. */
-    async function clearLeftovers(): Promise<void> {
-      const old = clock.now() - 6 * deps.leaseTime
-      for await (const id of spool.ids()) {
-        if (!inTime()) {
-          more = true
-          return
-        }
-        if ((await meta.upload(id)) !== null) continue
-        if (!dryRun) await spool.remove(id)
-        count.leftovers += 1
-      }
-      count.leftovers += await blobs.sweepTemporary(old, dryRun)
-    }
-
-    async function clearEvents(): Promise<void> {
-      const dead = timestamp(started - DEAD_FOR)
-      const stray = timestamp(started - STRAY_FOR)
-      const { hooks = [], batchSize } = deps
-      if (dryRun) count.events = await meta.countDroppable(dead, stray, hooks)
-      for (let dropped = batchSize; !dryRun && dropped === batchSize && inTime(); count.events += dropped)
-        dropped = await meta.dropEvents(dead, stray, hooks, batchSize)
-    }
-
-    const until = timestamp(started + 2 * deps.maxRuntime)
-    const ran = dryRun || (await meta.lease(LEASE, holder, until, now()))
+    if (!dryRun) await deps.leases.releaseGone()
+    const ran = dryRun || (await lease())
+    let swept: readonly SweptStep[] = []
+    let judged: Judgement | null = null
     if (ran) {
+      observer.event('step', { point: 'sweep.begun' })
       try {
-        if (!dryRun) await releaseGone()
-        await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
-        // A deletion younger than this may still be going on in another process.
-        const stuck = timestamp(started - 3 * deps.leaseTime)
-        await drain(
-          () => meta.stuckDeletions(stuck, deps.batchSize),
-          (file) => clearFile(file, 'deletions'),
-        )
-        if (deps.expiredFiles !== false)
-          await drain(
-            () => meta.expiredFiles(now(), deps.batchSize),
-            (file) => clearFile(file, 'expired'),
-          )
-        await drain(
-          () => meta.purgeableFiles(now(), deps.batchSize),
-          (file) => clearFile(file, 'purged'),
-        )
-        await drain(() => meta.dueSpares(now(), deps.batchSize), clearSpare)
-        await drain(() => meta.strayMultiparts(stuck, deps.batchSize), clearStray)
-        await drain(() => shares.due(deps.batchSize), clearShare)
-        await clearLeftovers()
-        await clearEvents()
-        if (!dryRun) await refundTransforms(deps, deps.batchSize)
-        await warnOfTiers(deps)
+        judged = await watch(dryRun, unattended)
+        swept = await performAll(judged)
       } finally {
-        if (!dryRun) await meta.releaseLease(LEASE, holder)
+        if (!dryRun) await meta.releaseLease(LEASES.sweep, holder)
       }
     }
-    const report: SweepReport = { dryRun, ran, ...count, more, milliseconds: clock.now() - started }
+    const report: SweepReport = {
+      dryRun,
+      ran,
+      ...countsOf(swept),
+      uploadBytes: swept.find(({ name }) => name === 'uploads')?.bytes ?? 0,
+      errors: swept.reduce((sum, { errors }) => sum + errors, 0),
+      more: swept.some(({ more }) => more),
+      milliseconds: Math.round(steady.now() - started),
+      clockHeld: heldOf(judged),
+      steps: swept,
+    }
     observer.event('sweep', { ...report })
     return report
   }
+}
+
+function countsOf(swept: readonly SweptStep[]): Readonly<Record<SweepKind, number>> {
+  const counts = Object.fromEntries(SWEEP_KINDS.map((kind) => [kind, 0])) as Record<SweepKind, number>
+  for (const { kind, cleared } of swept) counts[kind] += cleared
+  return counts
+}
+
+function heldOf(judged: Judgement | null): SweepReport['clockHeld'] {
+  if (judged === null || judged.believedAt === null) return null
+  const { memory, time, believedAt } = judged
+  return { clock: timestamp(memory.seenAt), sweptUntil: timestamp(time), believedAt: timestamp(believedAt) }
 }

@@ -96,6 +96,8 @@ export interface PolicyStore {
   settleTransform(id: string): Promise<void>
   /** It was not: the charge is taken back. Twice is once. */
   refundTransform(id: string): Promise<void>
-  /** Refunds transforms whose process has died; how many. At most `limit`. */
+  /** Transforms whose process has died. */
+  countDeadTransforms(now: string): Promise<number>
+  /** Refunds them; how many. At most `limit`. */
   refundDeadTransforms(now: string, limit: number): Promise<number>
 }

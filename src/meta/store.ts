@@ -16,6 +16,7 @@ import type { PolicyStore } from './policies.ts'
 import type { RecordStore } from './records.ts'
 import type { ShareStore } from './shares.ts'
 import type { PartStore } from './spool-parts.ts'
+import type { UpkeepStore } from './upkeep.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
 
 /** What a claim may not exceed beside the policy of its owner; null = no limit. Bytes. */
@@ -121,7 +122,14 @@ export interface CommitOptions {
   readonly quarantine?: string | null
 }
 
-export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, PolicyStore, ShareStore, WrappedKeyStore {
+export interface MetaStore
+  extends HiddenFileStore,
+    OutboxStore,
+    PartStore,
+    PolicyStore,
+    ShareStore,
+    UpkeepStore,
+    WrappedKeyStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
@@ -194,7 +202,8 @@ export interface MetaStore extends HiddenFileStore, OutboxStore, PartStore, Poli
   /** Files (in the trash and in quarantine too) whose expires_at has passed, or that were staged and not named in time. */
   expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
 
-  /** A named lease over all processes (sweeps). True when taken or prolonged. */
+  /** A named lease over all processes (sweeps). True when taken or prolonged; one that lasts ten times as long as what is asked for was taken
+   *  by a clock that was ahead, and is not obeyed. */
   lease(name: string, holder: string, expiresAt: string, now: string): Promise<boolean>
   releaseLease(name: string, holder: string): Promise<void>
 

@@ -23,6 +23,7 @@ const LEVELS: Readonly<Record<EventName, Level>> = {
   record: 'debug',
   rule_refused: 'info',
   quota_refused: 'info',
+  rate_refused: 'info',
   storage_error: 'error',
   file_corrupt: 'error',
   sweep: 'info',

@@ -1,6 +1,7 @@
 // The counters of Prometheus, fed from events. The library is loaded late: it costs more than the rest of a start.
 import type { Registry } from 'prom-client'
 import type { EventName, Observer } from './observer.ts'
+import { createSweepCounters } from './sweep-metrics.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 type Depth = () => Promise<{ readonly pending: number; readonly dead: number }>
@@ -14,16 +15,14 @@ export interface Metrics extends Observer {
   watchOutbox(depth: Depth): void
 }
 
-/** The counts of a sweep's report. */
-const SWEPT = ['uploads', 'deletions', 'expired', 'purged', 'events', 'leftovers', 'shares', 'errors'] as const
 const LOAD_AFTER = 2000
 /** Events kept until the library is there. */
 const MAX_WAITING = 20_000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-/** Counts these fields of events: request `route method status ms`, upload `bucket protocol result bytes`, download `bucket bytes`,
- *  record `collection operation`,
- *  storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, sweep a number per SWEPT. */
+/** Counts these fields of events: request `route method status ms`, upload `protocol result bytes`, download `protocol status whole bytes`,
+ *  record `operation`, storage_error `backend operation code`, rule_refused `operation`, quota_refused `scope`, rate_refused `limit`,
+ *  file_corrupt `backend`, sweep its report. Anybody may read /metrics: no label names a bucket, a collection, a file or a caller. */
 export function createMetrics(): Metrics {
   let active = 0
   let depth: Depth | null = null
@@ -84,22 +83,26 @@ function createCounters(
     buckets: [0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10, 60],
     registers,
   })
-  const uploads = counter('uploads_total', 'Uploads that ended, by how.', ['bucket', 'protocol', 'result'])
-  const uploadBytes = counter('upload_bytes_total', 'Bytes of files stored.', ['bucket', 'protocol', 'result'])
-  const downloads = counter('downloads_total', 'Answers with bytes of files.', ['bucket'])
-  const downloadBytes = counter('download_bytes_total', 'Bytes of files sent.', ['bucket'])
-  const deletes = counter('deletes_total', 'Files deleted.', ['bucket'])
-  const transforms = counter('transforms_total', 'Other images asked for, by how it ended.', ['bucket', 'result'])
-  const records = counter('record_writes_total', 'Records written, by how.', ['collection', 'operation'])
+  const uploads = counter('uploads_total', 'Uploads that ended, by how.', ['protocol', 'result'])
+  const uploadBytes = counter('upload_bytes_total', 'Bytes of files stored.', ['protocol', 'result'])
+  const downloads = counter('downloads_total', 'Answers to requests for bytes of files, by how.', [
+    'protocol',
+    'result',
+  ])
+  const downloadBytes = counter('download_bytes_total', 'Bytes of files sent.', ['protocol', 'result'])
+  const deletes = counter('deletes_total', 'Files deleted.', [])
+  const records = counter('record_writes_total', 'Records written, by how.', ['operation'])
+  const transforms = counter('transforms_total', 'Other images asked for, by how it ended.', ['result'])
   const storageErrors = counter('storage_errors_total', 'Failures of a backend.', ['backend', 'operation', 'code'])
   const ruleRefusals = counter('rule_refused_total', 'Operations a rule refused.', ['operation'])
   const quotaRefusals = counter('quota_refused_total', 'Uploads a quota refused.', ['scope'])
-  const corrupt = counter('files_corrupt_total', 'Reads that found damaged bytes.', ['bucket'])
-  const sweeps = counter('sweeps_total', 'What sweeps cleared, by kind; `errors` will be tried again.', ['kind'])
+  const rateRefusals = counter('rate_refused_total', 'Requests a rate limit refused.', ['limit'])
+  const corrupt = counter('files_corrupt_total', 'Reads that found damaged bytes.', ['backend'])
   const webhooks = counter('webhook_attempts_total', 'Attempts to send an event, by how they ended.', [
     'type',
     'result',
   ])
+  const sweeps = createSweepCounters(prometheus, registers)
   const failures = counter('internal_errors_total', 'Requests that failed through a fault of the server.', ['code'])
   new prometheus.Gauge({
     name: 'alyx_active_uploads',
@@ -131,30 +134,36 @@ function createCounters(
       seconds.observe({ route, method }, amount(fields.ms) / 1000)
     },
     upload(fields) {
-      const labels = { bucket: label(fields.bucket), protocol: label(fields.protocol), result: label(fields.result) }
+      const labels = { protocol: label(fields.protocol), result: label(fields.result) }
       uploads.inc(labels)
       uploadBytes.inc(labels, amount(fields.bytes))
     },
     download(fields) {
-      if (fields.status === 304) return
-      downloads.inc({ bucket: label(fields.bucket) })
-      downloadBytes.inc({ bucket: label(fields.bucket) }, amount(fields.bytes))
+      const labels = { protocol: label(fields.protocol), result: downloadResult(fields) }
+      downloads.inc(labels)
+      downloadBytes.inc(labels, amount(fields.bytes))
     },
-    delete: (fields) => deletes.inc({ bucket: label(fields.bucket) }),
-    transform: (fields) => transforms.inc({ bucket: label(fields.bucket), result: label(fields.result) }),
-    record: (fields) => records.inc({ collection: label(fields.collection), operation: label(fields.operation) }),
+    delete: () => deletes.inc(),
+    record: (fields) => records.inc({ operation: label(fields.operation) }),
+    transform: (fields) => transforms.inc({ result: label(fields.result) }),
     storage_error: (fields) =>
       storageErrors.inc({ backend: label(fields.backend), operation: label(fields.operation), code: codeOf(fields) }),
     rule_refused: (fields) => ruleRefusals.inc({ operation: label(fields.operation) }),
     quota_refused: (fields) => quotaRefusals.inc({ scope: label(fields.scope).replace(/:.*$/, '') }),
-    file_corrupt: (fields) => corrupt.inc({ bucket: label(fields.bucket) }),
-    sweep(fields) {
-      for (const kind of SWEPT) sweeps.inc({ kind }, amount(fields[kind]))
-    },
+    rate_refused: (fields) => rateRefusals.inc({ limit: label(fields.limit) }),
+    file_corrupt: (fields) => corrupt.inc({ backend: label(fields.backend) }),
+    sweep: sweeps,
     webhook: (fields) => webhooks.inc({ type: label(fields.type), result: label(fields.result) }),
     internal_error: (fields) => failures.inc({ code: codeOf(fields) }),
   }
   return { registry, count: (name, fields) => COUNTS[name]?.(fields) }
+}
+
+/** How the sending of a file's bytes ended. */
+function downloadResult({ status, whole }: Fields): string {
+  if (status === 304) return 'not_modified'
+  if (whole === false) return 'broken_off'
+  return status === 206 ? 'part' : 'whole'
 }
 
 function label(value: unknown): string {

@@ -18,6 +18,8 @@ export type EventName =
   | 'record'
   | 'rule_refused'
   | 'quota_refused'
+  /** A caller was told to wait: `{ limit }`. */
+  | 'rate_refused'
   | 'storage_error'
   | 'file_corrupt'
   | 'sweep'

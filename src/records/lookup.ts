@@ -22,7 +22,7 @@ export interface RecordDeps {
   /** To records. */
   readonly records: RecordAccess
   /** Takes away the bytes and the row of a tombstone. */
-  readonly reclaim: (file: FileRow) => Promise<void>
+  readonly reclaim: (file: FileRow) => Promise<unknown>
   readonly clock: Clock
   readonly nextId: NextId
   readonly observer: Observer

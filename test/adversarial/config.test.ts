@@ -321,7 +321,6 @@ describe('one directory, several servers and schemas', () => {
   })
 })
 
-// Left out: M172 maintenance endpoints (do not exist yet) · M176 an inline secret (allowed) · M177 a symlink as data path, relative paths with "..", world-writable
-// directories and S3 endpoints (CONFIG.md refuses neither of the first two; the third is a warning nobody specified; no S3 yet) · M178 generated
-// SDK code (no code generation yet) · M180 encryption keys (no encryption yet)
-// · M181 NFS (cannot be made here) · M183 start warnings (doctor's and check's own tests).
+// Elsewhere: M172 guessing (rates.test.ts) and what operators may do (each route's own tests) · M174 labels of /metrics (docs/metrics.test.ts) · M180 keys
+// (e2e/keys-rotate.test.ts, e2e/codecs-damage.test.ts) · M177 S3 without TLS and M183 start warnings (config/load.test.ts). Left out: M176 an inline
+// secret (allowed) · M181 NFS (cannot be made here).

@@ -321,4 +321,14 @@ describe('the filesystem backend', () => {
     }
     expect(openDescriptors()).toBe(before)
   })
+
+  it('sets a blob aside where nobody looks for it, and keeps its bytes', async () => {
+    const key = freshKey()
+    await put(key, Buffer.from('lost'))
+    await backend.setAside?.(key)
+    await backend.setAside?.(key)
+    expect(await backend.exists(key)).toBe(false)
+    expect(await listed(backend.entries!())).toEqual([])
+    expect(await readFile(placeOf(key).replace(root, join(root, '.lost')), 'utf8')).toBe('lost')
+  })
 })

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { SHARE_KEPT } from '../../src/jobs/share-sweep.ts'
+import { SHARE_KEPT } from '../../src/jobs/further-steps.ts'
 import { SECRET } from '../support/buckets.ts'
 import { startServer } from '../support/server.ts'
 

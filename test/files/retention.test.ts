@@ -101,7 +101,7 @@ it('a sweep that is told to leave expired files leaves them, invisible and count
   const keeping = createSweep({
     ...{ meta, blobs, spool, clock, observer, leases, leaseTime: LEASE_TIME, batchSize: 50, maxRuntime: 20_000 },
     reclaim: createReclaim(deps),
-    expiredFiles: false,
+    skip: ['expired'],
   })
   expect(await keeping({ dryRun: false })).toMatchObject({ ran: true, expired: 0 })
   expect(await isThere(id)).toBe(false)

@@ -92,7 +92,7 @@ describe('the sweep', () => {
           return rows
         },
       },
-      reclaim: async () => {},
+      reclaim: async () => true,
       leaseTime: LEASE_TIME,
       batchSize: 50,
       maxRuntime: 20_000,

@@ -1,8 +1,9 @@
 // The doctor on a real store: what it mends, and what it leaves alone.
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createPace } from '../../src/blobs/pace.ts'
 import { fail } from '../../src/core/errors.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
 import { connect } from '../../src/meta/sqlite/connection.ts'
@@ -18,7 +19,7 @@ const names = (): string[] =>
   )
 
 describe('doctor --fix', () => {
-  it('removes bytes that no row speaks of, and no others', async () => {
+  it('sets bytes aside that no row speaks of, and no others', async () => {
     shop = await openWorkshop()
     const file = await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
     const stray = '01900000-0000-7000-8000-000000000001'
@@ -27,8 +28,10 @@ describe('doctor --fix', () => {
     await writeFile(shop.spool.path(stray), 'x')
     const report = await shop.doctor({ readData: true, fix: true })
     expect(report).toMatchObject({ ok: true, problems: [{ kind: 'orphan_blob' }, { kind: 'orphan_spool' }] })
-    expect(names()).toEqual([file.id])
+    expect(names().sort()).toEqual([stray, file.id].sort())
+    expect(readFileSync(join(shop.dir, `files/.lost/docs/019000/00/${stray}`), 'utf8')).toBe('x')
     expect(await shop.spool.size(stray)).toBeNull()
+    expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [] })
   })
 
   it('keeps everything when the database knows no file at all: it may be the wrong one', async () => {
@@ -128,12 +131,14 @@ collections:
       kind: 'reference_missing',
       id: 'posts/p',
       detail: `cover names ${one.id}, and _alyx_file_refs does not know`,
+      fix: 'mend_reference',
     }
     const stray = {
       invariant: 'I4',
       kind: 'reference_stray',
       id: 'posts/p',
       detail: `papers names ${two.id} in _alyx_file_refs only`,
+      fix: 'mend_reference',
     }
     const found = await shop.doctor({ readData: false, fix: false })
     expect(found.ok).toBe(false)
@@ -157,5 +162,79 @@ collections:
     expect(report.problems[0]).not.toHaveProperty('fixed')
     expect((await shop.meta.records.get('posts', 'p'))?.values).toMatchObject({ cover: absent })
     expect(await shop.meta.file('docs', one.id)).not.toBeNull()
+  })
+})
+
+describe('doctor on what should have gone long ago', () => {
+  const DAY = 86_400_000
+  const begin = (name: string) => shop.sessions.create(as('ada'), { bucket: 'docs', fields: { name }, size: 10 })
+
+  it('names deletions and uploads that no sweep has finished in a day, and not those of today', async () => {
+    shop = await openWorkshop({ expiry: 1000 })
+    const file = await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
+    const upload = await begin('b')
+    await shop.meta.condemn('docs', file.id, new Date(shop.clock.now()).toISOString(), false)
+    shop.tick(DAY - 60_000)
+    expect(await shop.doctor({ readData: false, fix: false })).toMatchObject({ ok: true, problems: [] })
+    shop.tick(120_000)
+    const { problems } = await shop.doctor({ readData: false, fix: true })
+    expect(problems).toMatchObject([
+      { invariant: 'I5', kind: 'deletion_stuck', id: file.id, fix: null },
+      { invariant: 'I6', kind: 'upload_stuck', id: upload.id, fix: null },
+    ])
+    await shop.sweep({ dryRun: false })
+    expect(await shop.doctor({ readData: false, fix: false })).toMatchObject({ ok: true, problems: [] })
+  })
+
+  it('forgets the claim of a file that is finished, and keeps the file', async () => {
+    shop = await openWorkshop()
+    const file = await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
+    const { id } = await begin('b')
+    const db = connect({
+      file: join(shop.dir, 'alyx.db'),
+      durability: 'normal',
+      busyTimeout: 1000,
+      cache: 1024,
+      readOnly: false,
+    })
+    db.prepare('UPDATE _alyx_uploads SET id = ?, path = NULL WHERE id = ?').run(file.id, id)
+    db.close()
+    const found = await shop.doctor({ readData: false, fix: false })
+    expect(found).toMatchObject({ ok: false, problems: [{ kind: 'claim_of_file', id: file.id, fix: 'forget_claim' }] })
+    expect(await shop.doctor({ readData: false, fix: true })).toMatchObject({ ok: true })
+    expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [], files: 1 })
+    expect(await shop.meta.usage('bucket:docs')).toEqual({ used: 6, reserved: 0, files: 1 })
+  })
+
+  it('does only what the plan says that was shown', async () => {
+    shop = await openWorkshop()
+    await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
+    const [one, two] = ['01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000002']
+    for (const id of [one, two]) await writeFile(shop.spool.path(id!), 'x')
+    const { problems } = await shop.doctor({ readData: false, fix: false })
+    expect(problems.map(({ fix }) => fix)).toEqual(['remove_spool', 'remove_spool'])
+    const plan = problems.filter(({ id }) => id === one)
+    const after = await shop.doctor({ readData: false, fix: true, plan })
+    expect(after.problems.filter(({ fixed }) => fixed).map(({ id }) => id)).toEqual([one])
+    expect(await shop.spool.size(one!)).toBeNull()
+    expect(await shop.spool.size(two!)).toBe(1)
+  })
+
+  it('reads no faster than it was told', async () => {
+    shop = await openWorkshop()
+    for (const name of ['a', 'b', 'c', 'd'])
+      await shop.files.upload(as('ada'), put('docs', name, Buffer.alloc(100_000, name)))
+    let time = 0
+    const waits: number[] = []
+    // A clock that stands still counts what it is asked to wait for: 400 kB at 800 kB a second, less a burst.
+    const pace = createPace(800_000, { now: () => time })
+    for (let i = 0; i < 4; i++) {
+      const began = performance.now()
+      await pace(100_000, new AbortController().signal)
+      waits.push(performance.now() - began)
+      time += waits.at(-1)!
+    }
+    expect(time).toBeGreaterThan(400)
+    expect(await shop.doctor({ readData: true, rate: 100_000_000, fix: false })).toMatchObject({ ok: true, files: 4 })
   })
 })

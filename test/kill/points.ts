@@ -28,5 +28,20 @@ export const POINTS = [
   ...CASCADE_POINTS,
 ] as const
 
+/** What only happens in a sweep, and what it has in common with deletions. */
+export const SWEEP_POINTS = [
+  'sweep.begun',
+  'sweep.abandoned',
+  'sweep.removed',
+  'sweep.forgotten',
+  'condemned',
+  'delete.unlinked',
+  'reclaimed',
+  'buried',
+] as const
+
+/** What only happens in a backup. */
+export const BACKUP_POINTS = ['backup.snapshot', 'backup.copied', 'put.durable', 'backup.finished'] as const
+
 /** What only happens where bytes are in S3. */
 export const S3_POINTS = ['s3.opened', 's3.part', 's3.completed', 's3.put', 's3.deleted'] as const

@@ -1,14 +1,19 @@
 // The real product with an observer that counts durable steps and kills its own process at the N-th. `serve` runs it, `inspect` sweeps and examines the store,
 // `move BUCKET BACKEND…` moves a bucket from one to the next for ever, `rotate` rewraps for ever what is not under the first key.
+// `sweep` makes work for sweeps and sweeps for ever, `backup DIR` backs up into it for ever, `verify DIR` reads what is there.
 // KILL_POINT and KILL_COUNT say where; counting starts at SIGUSR2, which is answered by a line; in `move` and
 // `rotate` at once. KILL_LEASE is the lease time in milliseconds.
 // KILL_S3_TIMES, JSON, is what an S3 server may take.
 import { writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { createAlyx, serveAlyx } from '../../src/app.ts'
+import { type Alyx, createAlyx, loadAlyx, serveAlyx } from '../../src/app.ts'
+import { blobKey } from '../../src/blobs/keys.ts'
 import type { S3Times } from '../../src/blobs/s3-limits.ts'
-import type { Observer } from '../../src/observe/observer.ts'
+import { systemClock, timestamp } from '../../src/core/clock.ts'
+import { createIds } from '../../src/core/ids.ts'
+import { type Observer, silent } from '../../src/observe/observer.ts'
+import { restoreTo } from '../../src/restore.ts'
 
 const { values, positionals } = parseArgs({
   options: { config: { type: 'string' }, schema: { type: 'string' } },
@@ -60,6 +65,19 @@ if (positionals[0] === 'serve') {
     else await alyx.move({ bucket, to: backends[turn % backends.length] ?? '', grace: 1, signal })
     await pause(20)
   }
+} else if (positionals[0] === 'sweep') {
+  armed = true
+  const alyx = await createAlyx({ ...files, observer: executioner, leaseTime, offline: true, env: quiet })
+  await sweepForEver(alyx)
+} else if (positionals[0] === 'backup') {
+  armed = true
+  const alyx = await createAlyx({ ...files, observer: executioner, leaseTime, offline: true, env: quiet })
+  for (;;) await alyx.backup({ dir: positionals[1] ?? '', includeS3: false, rate: null, signal })
+} else if (positionals[0] === 'verify') {
+  const { config } = await loadAlyx({ ...files, env: quiet })
+  const verify = restoreTo({ config: config!, clock: systemClock, observer: silent })
+  const report = await verify({ dir: positionals[1] ?? '', verify: true, rate: null, signal })
+  process.stdout.write(`${JSON.stringify(report)}\n`)
 } else {
   // A shorter lease than the dead server's, because a sweep waits several leases before it calls a deletion stuck.
   const alyx = await createAlyx({
@@ -69,8 +87,55 @@ if (positionals[0] === 'serve') {
     offline: true,
     env: quiet,
   })
-  const swept = await alyx.sweep({ dryRun: false })
+  let swept = await alyx.sweep({ dryRun: false })
+  // The server may be sweeping at this very moment.
+  for (let i = 0; i < 600 && !swept.ran; i++) {
+    await pause(100)
+    swept = await alyx.sweep({ dryRun: false })
+  }
   const report = await alyx.doctor({ readData: true, fix: false })
   await alyx.close()
   process.stdout.write(`${JSON.stringify({ swept, report })}\n`)
+}
+
+/** Files that live for a second, and claims of which nobody will ever hear again. */
+async function sweepForEver(alyx: Alyx): Promise<never> {
+  const nextId = createIds(systemClock)
+  const [backend = ''] = alyx.config.storage.backends.keys()
+  for (;;) {
+    const now = timestamp(systemClock.now())
+    const id = nextId()
+    await alyx.meta.claim(
+      {
+        id,
+        bucket: 'brief',
+        name: id,
+        path: id,
+        protocol: 'put',
+        size: 7,
+        metadata: {},
+        rules: null,
+        ownerId: null,
+        tenant: null,
+        backend,
+        key: blobKey('brief', id),
+        checksum: null,
+        fileLifetime: null,
+        staging: null,
+        expiresAt: now,
+        createdAt: now,
+        holder: 'nobody',
+        leaseExpiresAt: now,
+      },
+      { bucketTotal: null, openUploads: null },
+      { need: 7, want: 7 },
+    )
+    // The server may be the one that has just died.
+    await fetch(`${alyx.config.server.publicUrl}/api/files/brief?name=${id}-file&expires_in=1`, {
+      method: 'PUT',
+      body: 'brief',
+    }).catch(() => {})
+    await alyx.sweep({ dryRun: false })
+    await pause(10)
+  }
 }

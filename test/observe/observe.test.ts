@@ -101,8 +101,8 @@ describe('metrics', () => {
     observer.event('request', { route: '/api/files/{bucket}', method: 'GET', status: 200, ms: 12 })
     observer.event('request', { route: 'unmatched', method: 'BREW', status: 404, ms: 1 })
     observer.event('upload', { bucket: 'pub', protocol: 'put', result: 'stored', bytes: 7 })
-    observer.event('download', { bucket: 'pub', bytes: 9, status: 200 })
-    observer.event('download', { bucket: 'pub', bytes: 0, status: 304 })
+    observer.event('download', { bucket: 'pub', protocol: 'rest', bytes: 9, status: 200, whole: true })
+    observer.event('download', { bucket: 'pub', protocol: 'link', bytes: 0, status: 304, whole: true })
     observer.event('storage_error', {
       backend: 'local',
       operation: 'put',
@@ -117,10 +117,11 @@ describe('metrics', () => {
       'alyx_http_requests_total{route="/api/files/{bucket}",method="GET",status="200"} 1',
       'alyx_http_requests_total{route="unmatched",method="other",status="404"} 1',
       'alyx_http_request_duration_seconds_sum{route="/api/files/{bucket}",method="GET"} 0.012',
-      'alyx_uploads_total{bucket="pub",protocol="put",result="stored"} 1',
-      'alyx_upload_bytes_total{bucket="pub",protocol="put",result="stored"} 7',
-      'alyx_downloads_total{bucket="pub"} 1',
-      'alyx_download_bytes_total{bucket="pub"} 9',
+      'alyx_uploads_total{protocol="put",result="stored"} 1',
+      'alyx_upload_bytes_total{protocol="put",result="stored"} 7',
+      'alyx_downloads_total{protocol="rest",result="whole"} 1',
+      'alyx_downloads_total{protocol="link",result="not_modified"} 1',
+      'alyx_download_bytes_total{protocol="rest",result="whole"} 9',
       'alyx_storage_errors_total{backend="local",operation="put",code="EIO"} 1',
       'alyx_rule_refused_total{operation="read"} 1',
       'alyx_active_uploads 1',

@@ -21,6 +21,7 @@ import { createStorageService } from '../../src/files/storage.ts'
 import type { Transformer } from '../../src/files/transformer.ts'
 import { createUploadSessions } from '../../src/files/uploads.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
+import { furtherSteps } from '../../src/jobs/further-steps.ts'
 import { createSweep } from '../../src/jobs/sweeps.ts'
 import type { Subscription } from '../../src/meta/outbox.ts'
 import { connect } from '../../src/meta/sqlite/connection.ts'
@@ -148,7 +149,18 @@ export async function openWorkshop(
     /** Looks at five files in one transaction. */
     storage: createStorageService({ ...deps, batchSize: 5 }),
     sessions: createUploadSessions({ ...deps, spool }),
-    sweep: createSweep({ ...jobs, reclaim: createReclaim(deps), observer, leases, batchSize: 50, maxRuntime: 20_000 }),
+    sweep: createSweep({
+      ...jobs,
+      reclaim: createReclaim(deps),
+      observer,
+      leases,
+      batchSize: 50,
+      maxRuntime: 20_000,
+      steps: furtherSteps(
+        meta,
+        subscriptions.map(({ hook }) => hook),
+      ),
+    }),
     doctor: createDoctor(jobs),
     tick(ms: number) {
       offset += ms

@@ -95,10 +95,11 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
           headers: conditions(exchange),
         })
         if (isRefusal(delivery)) return refusal(exchange, delivery)
+        const protocol = input.query?.token == null ? 'rest' : 'link'
         return {
           ...delivery,
           onSent: (sent, whole) =>
-            observer.event('download', { bucket, operation, status: delivery.status, bytes: sent, whole }),
+            observer.event('download', { bucket, operation, protocol, status: delivery.status, bytes: sent, whole }),
         }
       },
     })

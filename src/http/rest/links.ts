@@ -58,6 +58,7 @@ export function linkRoutes(files: FileService): readonly Route[] {
       summary: 'Sign links to up to 100 files',
       tag: TAG,
       rate: 'sign',
+      rateCount: (body) => signBody.parse(body).ids.length,
       body: { kind: 'json', schema: signBody },
       responses: { 200: { description: 'A link or an error for each id.', schema: bulkSchema } },
       failures: [...ACCESS, 'invalid_expiry', 'rate_limited'],

@@ -70,6 +70,11 @@ export function fileVerbs(
       return null
     },
 
+    unname(bucket: string, id: string): null {
+      if (find.get(id, bucket)?.state === 'deleting') references.release(id)
+      return null
+    },
+
     update(bucket: string, id: string, patch: FilePatch, now: string, ifVersion: number | null): FileRow {
       const row = requireReady(bucket, id)
       if (ifVersion !== null && ifVersion !== row.version)

@@ -1,5 +1,6 @@
 // Who works on what: the lock of an upload and the named leases, both over all processes on the database.
 import type { Database } from 'better-sqlite3'
+import { timestamp } from '../../core/clock.ts'
 import { SELECT_UPLOAD, type StoredUpload } from './rows.ts'
 import type { createTransforms } from './transforms.ts'
 
@@ -19,10 +20,10 @@ export function leaseVerbs(db: Database, transforms: Pick<Transforms, 'renewOf' 
   const dropAll = db.prepare<[string]>(
     'UPDATE _alyx_uploads SET holder = NULL, lease_expires_at = NULL, release_requested = 0 WHERE holder = ?',
   )
-  const takeNamed = db.prepare<[string, string, string, string]>(`
+  const takeNamed = db.prepare<[string, string, string, string, string]>(`
     INSERT INTO _alyx_leases (name, holder, expires_at) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-    WHERE holder = excluded.holder OR expires_at <= ?`)
+    WHERE holder = excluded.holder OR expires_at <= ? OR expires_at > ?`)
   const dropNamed = db.prepare<[string, string]>('DELETE FROM _alyx_leases WHERE name = ? AND holder = ?')
 
   return {
@@ -58,7 +59,9 @@ export function leaseVerbs(db: Database, transforms: Pick<Transforms, 'renewOf' 
     },
 
     lease(name: string, holder: string, expiresAt: string, now: string): boolean {
-      return takeNamed.run(name, holder, expiresAt, now).changes === 1
+      const ends = Date.parse(expiresAt)
+      const tooFar = timestamp(ends + 10 * (ends - Date.parse(now)))
+      return takeNamed.run(name, holder, expiresAt, now, tooFar).changes === 1
     },
 
     releaseLease(name: string, holder: string): null {

@@ -7,6 +7,7 @@ import { monthRemaining } from './transforms.ts'
 /** Prepares the reads of PolicyStore. */
 export function policyReads(db: Database, policies: Policies) {
   const remaining = monthRemaining(db, policies)
+  const dead = db.prepare<[string], number>('SELECT count(*) FROM _alyx_transforms WHERE lease_expires_at <= ?').pluck()
   return {
     storage: (ownerId: string): StorageRow | null => policies.storage(ownerId),
     policy: (ownerId: string, now: string): PolicyUse => ({
@@ -14,6 +15,7 @@ export function policyReads(db: Database, policies: Policies) {
       transformUsed: policies.storage(ownerId)?.transformUsed ?? 0,
       transformMonthRemaining: remaining(now),
     }),
+    countDeadTransforms: (now: string): number => dead.get(now) ?? 0,
     unknownTiers: (): readonly UnknownTier[] => policies.unknownTiers(),
   }
 }

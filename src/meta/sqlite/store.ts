@@ -20,8 +20,10 @@ import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
 import { createShareStore } from './share-store.ts'
+import { snapshot } from './snapshot.ts'
 import { spareReads } from './spares.ts'
 import { spoolPartReads } from './spool-parts.ts'
+import { upkeepReads } from './upkeep.ts'
 
 /** Takes over the reading connection and the threads: closing the store closes them. Reads see every verb that has resolved. */
 export function createStore(
@@ -37,6 +39,7 @@ export function createStore(
   const parts = multipartReads(db)
   const spares = spareReads(db)
   const spool = spoolPartReads(db)
+  const upkeep = upkeepReads(db)
   const lists = createLists(db)
   const hidden = hiddenFileReads(db)
   const outbox = outboxReads(db)
@@ -144,12 +147,23 @@ export function createStore(
     spoolParts: (uploadId) => now(() => spool.spoolParts(uploadId)),
     spooledUploads: (afterId, limit) => now(() => spool.spooledUploads(afterId, limit)),
     spoolElsewhere: (backend) => now(() => spool.spoolElsewhere(backend)),
+    namedLeases: () => now(upkeep.namedLeases),
+    isLeased: (name, time) => now(() => upkeep.isLeased(name, time)),
+    async unname(bucket, id) {
+      await writer.call('unname', bucket, id)
+    },
+    sweepClock: () => now(upkeep.sweepClock),
+    async setSweepClock(clock) {
+      await writer.call('setSweepClock', clock)
+    },
+    snapshot: (file) => snapshot({ from: db.name, to: file }),
     settleEncryptionKey: (id, checkValue, time) => writer.call('settleEncryptionKey', id, checkValue, time),
     keyUse: () => scanner.call('keyUse'),
     filesNotUnder: (keyId, afterId, limit) => scanner.call('filesNotUnder', keyId, afterId, limit),
     rewrapFiles: (files) => writer.call('rewrapFiles', files),
     storage: (ownerId) => now(() => owners.storage(ownerId)),
     policy: (ownerId, time) => now(() => owners.policy(ownerId, time)),
+    countDeadTransforms: (time) => now(() => owners.countDeadTransforms(time)),
     unknownTiers: () => now(() => owners.unknownTiers()),
     putStorage: (ownerId, patch) => writer.call('putStorage', ownerId, patch),
     recomputeExpiry: (step, time) => writer.call('recomputeExpiry', step, time),

@@ -208,6 +208,14 @@ export const leases = sqliteTable('_alyx_leases', {
   expires_at: text('expires_at').notNull(),
 })
 
+/** What sweeps remember of the clock: one row, `id` 1. */
+export const sweepClock = sqliteTable('_alyx_sweep_clock', {
+  id: integer('id').primaryKey().notNull(),
+  seen_at: text('seen_at').notNull(),
+  held_at: text('held_at'),
+  held_from: text('held_from'),
+})
+
 /** API keys by their SHA-256; the key itself is nowhere. `scopes` is a JSON array. */
 export const apiKeys = sqliteTable(
   '_alyx_api_keys',

@@ -88,7 +88,7 @@ export function createThread<V extends Verbs>(
     underWay = false
     flush()
     if (pending.size === 0 && !closing) worker?.unref()
-    if (trouble !== undefined) observer.event('storage_error', { where: 'database', error: trouble })
+    if (trouble !== undefined) observer.event('storage_error', { backend: 'database', operation: role, error: trouble })
   }
 
   const lose = (cause: unknown): void => {
@@ -97,7 +97,7 @@ export function createThread<V extends Verbs>(
     pending.clear()
     outbox = []
     underWay = false
-    observer.event('storage_error', { where: 'database', error })
+    observer.event('storage_error', { backend: 'database', operation: role, error })
     for (const { reject } of lost) reject(error)
   }
 

@@ -29,6 +29,7 @@ import { spoolPartVerbs } from './spool-parts.ts'
 import { storageVerbs } from './storages.ts'
 import type { ThreadData } from './thread.ts'
 import { createTransforms } from './transforms.ts'
+import { upkeepVerbs } from './upkeep.ts'
 import { wrappedKeyVerbs } from './wrapped-keys.ts'
 
 export type WriterVerbs = ReturnType<typeof writerVerbs>
@@ -66,6 +67,7 @@ function writerVerbs(
     ...multipartVerbs(db),
     ...spareVerbs(db),
     ...spoolPartVerbs(db),
+    ...upkeepVerbs(db),
     ...wrappedKeyVerbs(db),
     ...shareVerbs(db),
     mendDrift: () => findDrift(db, true),

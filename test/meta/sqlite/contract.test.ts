@@ -9,6 +9,7 @@ import { hiddenFilesContract } from '../../contract/hidden-files.ts'
 import { type Fixture, metaStoreContract } from '../../contract/meta-store.ts'
 import { outboxContract } from '../../contract/outbox.ts'
 import { sharesContract } from '../../contract/shares.ts'
+import { upkeepContract } from '../../contract/upkeep.ts'
 import { uploadPartsContract } from '../../contract/upload-parts.ts'
 import { wrappedKeysContract } from '../../contract/wrapped-keys.ts'
 
@@ -25,5 +26,6 @@ metaStoreContract('SQLite', open)
 hiddenFilesContract('SQLite', open)
 outboxContract('SQLite', open)
 uploadPartsContract('SQLite', open)
+upkeepContract('SQLite', open)
 wrappedKeysContract('SQLite', open)
 sharesContract('SQLite', open)
