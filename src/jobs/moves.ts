@@ -5,7 +5,8 @@ import { type Clock, timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
 import type { FileRow } from '../core/model.ts'
 import type { Leases } from '../files/leases.ts'
-import type { Kept, MetaStore } from '../meta/store.ts'
+import type { Kept } from '../meta/blob-places.ts'
+import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 
 export interface MoveOptions {

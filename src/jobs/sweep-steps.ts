@@ -5,7 +5,8 @@ import type { FileRow, UploadRow } from '../core/model.ts'
 import type { SweepStep } from '../core/sweep-step.ts'
 import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
-import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
+import type { Multipart, SpareBlob } from '../meta/blob-places.ts'
+import type { MetaStore } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
 
 export interface FileStepsDeps {

@@ -1,15 +1,7 @@
 // The contract of the metadata store: whole steps of the business, the same on every database.
 // Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
-import type {
-  ApiKeyRow,
-  BlobKey,
-  FileFacts,
-  FileRow,
-  Metadata,
-  OwnRules,
-  UploadDraft,
-  UploadRow,
-} from '../core/model.ts'
+import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
+import type { BlobPlaceStore } from './blob-places.ts'
 import type { HiddenFileStore } from './hidden-files.ts'
 import type { OutboxStore } from './outbox.ts'
 import type { PolicyStore } from './policies.ts'
@@ -84,27 +76,6 @@ export interface Migration {
   readonly appliedAt: string | null
 }
 
-/** An upload in parts that a backend has begun. */
-export interface Multipart {
-  readonly backend: string
-  readonly key: BlobKey
-  readonly uploadId: string
-}
-
-/** What a backend keeps of a bucket. */
-export interface Kept {
-  readonly backend: string
-  readonly files: number
-  /** As stored. */
-  readonly bytes: number
-}
-
-/** A blob that is no file's: a copy that is not one yet, or an original that is one no more. */
-export interface SpareBlob {
-  readonly backend: string
-  readonly key: BlobKey
-}
-
 /** A counter that does not equal the sum it stands for. */
 export interface Drift {
   readonly scope: string
@@ -123,7 +94,8 @@ export interface CommitOptions {
 }
 
 export interface MetaStore
-  extends HiddenFileStore,
+  extends BlobPlaceStore,
+    HiddenFileStore,
     OutboxStore,
     PartStore,
     PolicyStore,
@@ -206,33 +178,6 @@ export interface MetaStore
    *  by a clock that was ahead, and is not obeyed. */
   lease(name: string, holder: string, expiresAt: string, now: string): Promise<boolean>
   releaseLease(name: string, holder: string): Promise<void>
-
-  /** A backend began an upload in parts. Durable before the first part is sent. */
-  openMultipart(backend: string, key: BlobKey, uploadId: string, now: string): Promise<void>
-  /** It was completed or aborted. Forgetting what is not known is success. */
-  closeMultipart(backend: string, key: BlobKey, uploadId: string): Promise<void>
-  /** Those under way for a blob. */
-  multiparts(backend: string, key: BlobKey): Promise<readonly Multipart[]>
-  /** Those begun before `before` whose blob is neither being uploaded nor a spare one. */
-  strayMultiparts(before: string, limit: number): Promise<readonly Multipart[]>
-
-  /** Where the ready files of a bucket are kept, by name of the backend. */
-  kept(bucket: string): Promise<readonly Kept[]>
-  /** Ready files of a bucket that are kept in a backend, in id order after `afterId`. */
-  filesIn(bucket: string, backend: string, afterId: string, limit: number): Promise<readonly FileRow[]>
-  /** Before a blob is copied: until `moveFile` makes the copy the file's, it is a spare one, due at `dueAt`. False, and nothing is done, while
-   *  what was there before is being removed. */
-  announceCopy(backend: string, key: BlobKey, dueAt: string): Promise<boolean>
-  /** The file is kept in `to` from now on, and its blob in `from` is a spare one, due at `dueAt`. Version and times stay. False when it is
-   *  not ready, not in `from`, or its copy in `to` is not announced or is being removed. */
-  moveFile(bucket: string, id: string, from: string, to: string, dueAt: string): Promise<boolean>
-  isSpare(backend: string, key: BlobKey): Promise<boolean>
-  /** Spare blobs that are due, oldest first. */
-  dueSpares(now: string, limit: number): Promise<readonly SpareBlob[]>
-  /** Whether its bytes may be removed now: then it becomes no file's any more. False when it is spare no longer. */
-  takeSpare(backend: string, key: BlobKey): Promise<boolean>
-  /** Its bytes are gone. Forgetting what is not known is success. */
-  forgetSpare(backend: string, key: BlobKey): Promise<void>
 
   addKey(key: ApiKeyRow): Promise<void>
   keyByHash(hash: string): Promise<ApiKeyRow | null>

@@ -1,7 +1,7 @@
 // Uploads in parts that backends have begun: rows of `_alyx_multiparts`.
 import type { Database } from 'better-sqlite3'
 import type { BlobKey } from '../../core/model.ts'
-import type { Multipart } from '../store.ts'
+import type { Multipart } from '../blob-places.ts'
 
 const SELECT = 'SELECT m.backend, m.key, m.upload_id AS uploadId FROM _alyx_multiparts m'
 /** A blob's key ends with the id of its file, which is also that of its upload. */

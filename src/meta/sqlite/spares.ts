@@ -1,7 +1,7 @@
 // Files on their way from one backend to another, and the blobs that are no file's: rows of `_alyx_spares`.
 import type { Database } from 'better-sqlite3'
 import type { BlobKey, FileRow } from '../../core/model.ts'
-import type { Kept, SpareBlob } from '../store.ts'
+import type { Kept, SpareBlob } from '../blob-places.ts'
 import { fileRow, SELECT_FILE, type StoredFile } from './rows.ts'
 
 export const FILES_IN = `${SELECT_FILE} WHERE bucket = ? AND backend = ? AND state <> 'deleting' AND id > ? ORDER BY id LIMIT ?`
