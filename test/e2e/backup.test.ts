@@ -14,6 +14,11 @@ const SCHEMA = `${BUCKETS}  sealed:
     compression: zstd
     encryption: true
     rules: {create: "true", read: "true", download: "true", delete: "true"}
+  bin:
+    backend: local
+    max_file_size: 1MB
+    trash: 7d
+    rules: {create: "true", read: "true", download: "true", delete: "true"}
 `
 const CONFIG = {
   storage: {
@@ -86,6 +91,8 @@ describe('alyx backup, while files come and go', () => {
     }
     await keep('any', Buffer.alloc(0))
     await keep('any', Buffer.alloc(2_000_000, 'large'))
+    const thrown = await upload('bin', 'thrown-away', 'still to be had')
+    await remove('bin', thrown)
     let over = false
     let [uploaded, deleted] = [0, 0]
     const traffic = async (lane: number): Promise<void> => {
@@ -127,7 +134,8 @@ describe('alyx backup, while files come and go', () => {
     expect(restored.code, restored.stdout + restored.stderr).toBe(0)
     const doctor = await other.run(['doctor', '--read-data', '--json'])
     expect(JSON.parse(doctor.stdout)).toMatchObject({ ok: true, problems: [] })
-    expect(other.query("select count(*) n from _alyx_files where state = 'ready'")).toEqual([{ n: second.files }])
+    expect(other.query("select count(*) n from _alyx_files where state <> 'deleting'")).toEqual([{ n: second.files }])
+    expect(other.query('select state from _alyx_files where id = ?', thrown)).toEqual([{ state: 'trashed' }])
     for (const [file, body] of lasting) {
       const [bucket, id] = file.split('/')
       const row = other.query<{ checksum: string; size: number }>(

@@ -50,6 +50,7 @@ describe('a sweep', () => {
       'uploads',
       'deletions',
       'expired',
+      'trash',
       'spares',
       'multiparts',
       'spools',

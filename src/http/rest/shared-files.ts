@@ -81,6 +81,7 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
             observer.event('download', {
               bucket,
               operation,
+              protocol: 'share',
               status,
               bytes: sent,
               whole,

@@ -43,9 +43,11 @@ export function openSnapshot(file: string): Snapshot {
   try {
     const db = new Database(file, { readonly: true, fileMustExist: true })
     const files = db.prepare<[string, number], StoredFile>(
-      `${SELECT_FILE} WHERE state = 'ready' AND id > ? ORDER BY id LIMIT ?`,
+      `${SELECT_FILE} WHERE state <> 'deleting' AND id > ? ORDER BY id LIMIT ?`,
     )
-    const bytes = db.prepare<[], number>("SELECT coalesce(sum(stored_size), 0) FROM _alyx_files WHERE state = 'ready'")
+    const bytes = db.prepare<[], number>(
+      "SELECT coalesce(sum(stored_size), 0) FROM _alyx_files WHERE state <> 'deleting'",
+    )
     bytes.pluck()
     return {
       storedBytes: () => bytes.get()!,
