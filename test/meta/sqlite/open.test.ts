@@ -148,11 +148,11 @@ describe('opening a SQLite store', () => {
     const program = `
       const { openSqlite } = await import(${JSON.stringify(open)})
       const store = await openSqlite({ file: process.argv[1], durability: 'full', observer: { event() {} } })
-      await store.lease('sweep', 'p1', 'b', 'a')
+      await store.lease('sweep', 'p1', '2026-01-01T00:01:00.000Z', '2026-01-01T00:00:00.000Z')
       ${end}`
     const run = promisify(execFile)
     await run(process.execPath, ['--input-type=module', '-e', program, file], { timeout: 120_000 })
     store = await openSqlite({ file, durability: 'full', observer: silent })
-    expect(await store.lease('sweep', 'p2', 'b', 'a')).toBe(false)
+    expect(await store.lease('sweep', 'p2', '2026-01-01T00:01:00.000Z', '2026-01-01T00:00:00.000Z')).toBe(false)
   })
 })

@@ -114,7 +114,7 @@ describe('a store that is open', () => {
   it('goes on while another process changes the tables', async () => {
     const store = await openSqlite({ file: shop.file, durability: 'full', observer: silent })
     try {
-      expect(await store.lease('sweep', 'one', 'b', 'a')).toBe(true)
+      expect(await store.lease('sweep', 'one', '2026-01-01T00:01:00.000Z', '2026-01-01T00:00:00.000Z')).toBe(true)
       await shop.apply({ posts: { ...BEFORE.posts, c: 'type: string, default: x' } })
       expect(await store.lease('sweep', 'two', 'c', 'b')).toBe(true)
       expect(await store.files([uuid(1)])).toEqual([])

@@ -55,7 +55,7 @@ describe('the migrated database', () => {
     expect(found.map(({ name, type, notnull, pk }) => ({ name, type: type.toUpperCase(), notnull, pk }))).toEqual(
       declared,
     )
-    const defaults = config.columns.filter((column) => column.hasDefault).map(({ name }) => name)
+    const defaults = config.columns.filter((column) => column.default !== undefined).map(({ name }) => name)
     expect(found.filter(({ dflt_value }) => dflt_value !== null).map((column) => column.name)).toEqual(defaults)
   })
 
