@@ -116,7 +116,7 @@ describe('a store that is open', () => {
     try {
       expect(await store.lease('sweep', 'one', '2026-01-01T00:01:00.000Z', '2026-01-01T00:00:00.000Z')).toBe(true)
       await shop.apply({ posts: { ...BEFORE.posts, c: 'type: string, default: x' } })
-      expect(await store.lease('sweep', 'two', 'c', 'b')).toBe(true)
+      expect(await store.lease('sweep', 'two', '2026-01-01T00:03:00.000Z', '2026-01-01T00:02:00.000Z')).toBe(true)
       expect(await store.files([uuid(1)])).toEqual([])
     } finally {
       await store.close()
