@@ -5,6 +5,7 @@ import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
+import { createPartUrls } from './access/part-urls.ts'
 import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
@@ -19,6 +20,7 @@ import { createReclaim } from './files/removal.ts'
 import { createFileService } from './files/service.ts'
 import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
+import { openAiRoutes } from './http/openai/routes.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
 import { createDoctor, type Doctor } from './jobs/doctor.ts'
@@ -29,6 +31,8 @@ import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
+import { createOpenAiFiles } from './openai/files.ts'
+import { createOpenAiUploads } from './openai/uploads.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
@@ -123,6 +127,17 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
   const sessions = createUploadSessions({ ...deps, spool })
+  const { filesApi: api } = config
+  const openAi = api && { ...deps, api, files, spool, partUrls: createPartUrls(secret) }
+  const v1 =
+    openAi === null
+      ? []
+      : openAiRoutes({
+          files: createOpenAiFiles(openAi),
+          uploads: createOpenAiUploads(openAi),
+          api: openAi.api,
+          observer,
+        })
   const sweep = createSweep({
     ...config.cleanup,
     meta,
@@ -164,14 +179,17 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     ready,
     clock,
     version,
-    routes: tusRoutes({
-      sessions,
-      chunkSize: config.uploads.chunkSize,
-      maxSize(name) {
-        const bucket = schema.buckets.get(name)
-        return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
-      },
-    }),
+    routes: [
+      ...tusRoutes({
+        sessions,
+        chunkSize: config.uploads.chunkSize,
+        maxSize(name) {
+          const bucket = schema.buckets.get(name)
+          return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
+        },
+      }),
+      ...v1,
+    ],
   })
   const runner =
     options.offline === true

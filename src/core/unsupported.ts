@@ -14,7 +14,6 @@ const UNSUPPORTED: readonly Unsupported[] = [
   { path: 'buckets.*.trash' },
   { path: 'database.url', only: /^postgres(ql)?:/ },
   { path: 'policies' },
-  { path: 'files_api' },
   { path: 'webhooks' },
 ]
 

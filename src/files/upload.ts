@@ -27,7 +27,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
   /** Stores the body as a blob and finds out what it is. */
   async function receive(call: Call, bucket: Bucket, input: UploadInput, claimed: Claimed): Promise<FileFacts> {
     const { upload, draft } = claimed
-    const limit = maxFileSize(bucket, deps.uploads.maxFileSize)
+    const limit = Math.min(maxFileSize(bucket, deps.uploads.maxFileSize), input.maxSize ?? Number.POSITIVE_INFINITY)
     const bounds = ceilings(bucket, null)
     const chosen = Promise.withResolvers<CodecNames>()
     if (!usesCodecs(bucket)) chosen.resolve([])
@@ -71,9 +71,9 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     return { mimeType, checksum, ...(coded ?? plainFacts(digest.count, crc32)) }
   }
 
-  async function commit(upload: UploadRow, facts: FileFacts): Promise<FileRow> {
+  async function commit(upload: UploadRow, facts: FileFacts, input: UploadInput): Promise<FileRow> {
     try {
-      const file = await meta.commit(upload.id, facts, timestamp(clock.now()))
+      const file = await (input.commit?.(upload.id, facts) ?? meta.commit(upload.id, facts, timestamp(clock.now())))
       observer.event('step', { point: 'committed', id: upload.id })
       return file
     } catch (error) {
@@ -115,7 +115,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         else await discard(claimed.upload)
         throw error
       })
-      return await commit(claimed.upload, facts)
+      return await commit(claimed.upload, facts, input)
     } finally {
       release()
     }

@@ -7,6 +7,7 @@ import type { Reclaim } from '../files/removal.ts'
 import type { Spool } from '../files/spool.ts'
 import type { MetaStore, Multipart, SpareBlob } from '../meta/store.ts'
 import type { Observer } from '../observe/observer.ts'
+import { createOpenAiSweep } from './openai-uploads.ts'
 
 export interface SweepReport {
   readonly dryRun: boolean
@@ -50,6 +51,7 @@ const LEASE = 'sweep'
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, blobs, spool, reclaim, clock, observer } = deps
   const { holder, releaseGone } = deps.leases
+  const openAi = createOpenAiSweep(meta, () => clock.now())
 
   return async ({ dryRun }) => {
     const started = clock.now()
@@ -143,6 +145,9 @@ export function createSweep(deps: SweepDeps): Sweep {
     if (ran) {
       try {
         if (!dryRun) await releaseGone()
+        // Before their claims: a part that is given up here goes in the same run.
+        if (!dryRun) await drain(() => openAi.expired(deps.batchSize), openAi.clear)
+        if (!dryRun) await openAi.prune(deps.batchSize)
         await drain(() => meta.deadUploads(now(), deps.batchSize), clearUpload)
         // A deletion younger than this may still be going on in another process.
         const stuck = timestamp(started - 3 * deps.leaseTime)

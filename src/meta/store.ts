@@ -10,6 +10,7 @@ import type {
   UploadDraft,
   UploadRow,
 } from '../core/model.ts'
+import type { OpenAiStore } from './openai.ts'
 import type { RecordStore } from './records.ts'
 import type { PartStore } from './spool-parts.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
@@ -97,7 +98,7 @@ export interface Drift {
   readonly sum: Usage
 }
 
-export interface MetaStore extends PartStore, WrappedKeyStore {
+export interface MetaStore extends PartStore, WrappedKeyStore, OpenAiStore {
   readonly records: RecordStore
 
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.

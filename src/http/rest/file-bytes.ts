@@ -1,6 +1,6 @@
 // Files as bytes: upload as a form or raw, download, view.
 import * as z from 'zod'
-import { fail, isFailure } from '../../core/errors.ts'
+import { type AppError, fail, isFailure } from '../../core/errors.ts'
 import type { FileRow } from '../../core/model.ts'
 import type { Delivery, FileService, LinkOperation, UploadInput } from '../../files/model.ts'
 import type { Observer } from '../../observe/observer.ts'
@@ -120,7 +120,8 @@ export function byteRoutes(files: FileService, observer: Observer): readonly Rou
             'if-unmodified-since': exchange.header('if-unmodified-since'),
           },
         })
-        if (delivery.status === 412 || delivery.status === 416) return refusal(exchange, delivery)
+        if (delivery.status === 412 || delivery.status === 416)
+          return refusedDelivery(delivery, (failure) => failureAnswer(failure, exchange.start.requestId, null))
         return {
           ...delivery,
           onSent: (sent, whole) =>
@@ -196,12 +197,12 @@ function summaryOf(method: 'GET' | 'HEAD', operation: LinkOperation): string {
 }
 
 /** 412 and 416 carry the envelope like every failure, and what the file's current state is. */
-function refusal(exchange: Exchange, { status, headers }: Delivery): Answer {
+export function refusedDelivery({ status, headers }: Delivery, render: (failure: AppError) => Answer): Answer {
   const failure =
     status === 412
       ? fail('precondition_failed', 'the file is not in the state the request demands')
       : fail('range_not_satisfiable', 'the range begins after the end of the file')
-  const answer = failureAnswer(failure, exchange.start.requestId, null)
+  const answer = render(failure)
   const kept = Object.fromEntries(
     ['content-range', 'accept-ranges', 'etag', 'vary'].flatMap((name) =>
       headers[name] === undefined ? [] : [[name, headers[name]]],

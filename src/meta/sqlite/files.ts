@@ -4,6 +4,7 @@ import { fail } from '../../core/errors.ts'
 import type { FileRow } from '../../core/model.ts'
 import type { FilePatch } from '../store.ts'
 import type { Counters } from './counters.ts'
+import { createOpenAiEnds } from './openai-files.ts'
 import type { Paths } from './paths.ts'
 import type { References } from './references.ts'
 import { fileRow, isOver, SELECT_FILE, type StoredFile, touchedAt } from './rows.ts'
@@ -19,6 +20,8 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
   const change = db.prepare<[StoredFile]>(`
     UPDATE _alyx_files SET name = @name, path = @path, metadata = @metadata, expires_at = @expires_at, rules = @rules,
       version = @version, updated_at = @updated_at WHERE id = @id`)
+
+  const recordEnd = createOpenAiEnds(db)
 
   const requireReady = (bucket: string, id: string): StoredFile => {
     const row = find.get(id, bucket)
@@ -53,6 +56,7 @@ export function fileVerbs(db: Database, counters: Counters, paths: Paths, refere
       const row = find.get(id, bucket)
       if (row?.state !== 'deleting') return null
       references.release(id)
+      recordEnd(row)
       remove.run(id)
       counters.move(row, -row.size, 0, -1)
       return null

@@ -13,7 +13,7 @@ export interface Reserve {
 
 /** Deletions of all kinds, records among them, the end of keys and links, and the leases that sweeps and deletions need. */
 const RELIEVING: ReadonlySet<string> = new Set(
-  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey lock unlock release lease releaseLease closeMultipart'.split(
+  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey lock unlock release lease releaseLease closeMultipart removeOpenAiFile cancelOpenAiUpload expireOpenAiUpload'.split(
     ' ',
   ),
 )

@@ -10,6 +10,7 @@ import { keyReads } from './keys.ts'
 import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
 import { multipartReads } from './multiparts.ts'
+import { createOpenAiStore } from './openai.ts'
 import { createReads } from './reads.ts'
 import { recordTables } from './record-table.ts'
 import { createRecordStore, type RecordThreads } from './records.ts'
@@ -122,6 +123,7 @@ export function createStore(
     keyUse: () => scanner.call('keyUse'),
     filesNotUnder: (keyId, afterId, limit) => scanner.call('filesNotUnder', keyId, afterId, limit),
     rewrapFiles: (files) => writer.call('rewrapFiles', files),
+    ...createOpenAiStore(db, threads, now),
     async addKey(key) {
       await writer.call('addKey', key)
     },

@@ -11,6 +11,8 @@ import { fileVerbs } from './files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { multipartVerbs } from './multiparts.ts'
+import { openAiFileVerbs } from './openai-files.ts'
+import { openAiUploadVerbs } from './openai-uploads.ts'
 import { createPaths } from './paths.ts'
 import { mendReferences } from './record-faults.ts'
 import { createRecordFiles } from './record-files.ts'
@@ -37,9 +39,14 @@ function writerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
   const tables = recordTables(specs)
   const references = createReferences(db, specs)
   const files = createRecordFiles(db, references)
+  const claims = claimVerbs(db, counters, paths)
+  const ofFiles = fileVerbs(db, counters, paths, references)
+  const openAiFiles = openAiFileVerbs(db, claims, ofFiles)
   return {
-    ...claimVerbs(db, counters, paths),
-    ...fileVerbs(db, counters, paths, references),
+    ...claims,
+    ...ofFiles,
+    ...openAiFiles,
+    ...openAiUploadVerbs(db, claims, openAiFiles),
     ...recordVerbs(db, tables, references, files),
     ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db),
