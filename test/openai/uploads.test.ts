@@ -312,12 +312,12 @@ describe('numbered parts', () => {
     expect((await put(url, 3, PARTS[2])).status).toBe(200)
     expect((await put(url, 1, 'first, wrong')).status).toBe(200)
     expect((await put(url, 2, PARTS[1])).status).toBe(200)
-    const gap = await stage.ask('POST', `/v1/uploads/${upload.id}/complete`, acme.apiKey, {
+    const early = await stage.ask('POST', `/v1/uploads/${upload.id}/complete`, acme.apiKey, {
       headers: { 'content-type': 'application/json' },
       body: '{}',
     })
-    expect(gap.status).toBe(200)
-    const wrong = ((await gap.json()) as { file: { id: string } }).file
+    expect(early.status).toBe(200)
+    const wrong = ((await early.json()) as { file: { id: string } }).file
     expect(await contentOf(wrong.id)).toBe(`first, wrong${PARTS[1]}${PARTS[2]}`)
 
     const next = await begin()
