@@ -5,7 +5,6 @@ import type { Hono } from 'hono'
 import { createAccess } from './access/decide.ts'
 import { createIdentity } from './access/identity.ts'
 import { createLinks } from './access/links.ts'
-import { createPartUrls } from './access/part-urls.ts'
 import type { S3Times } from './blobs/s3-limits.ts'
 import { checkSecret } from './config/load.ts'
 import type { Config } from './config/model.ts'
@@ -31,8 +30,7 @@ import { createSweep, type Sweep } from './jobs/sweeps.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
-import { createOpenAiFiles } from './openai/files.ts'
-import { createOpenAiUploads } from './openai/uploads.ts'
+import { createOpenAi } from './openai/service.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
@@ -127,17 +125,6 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
   const files = createFileService(deps)
   const records = createRecordService({ ...deps, records: recordAccess, reclaim: createReclaim(deps) })
   const sessions = createUploadSessions({ ...deps, spool })
-  const { filesApi: api } = config
-  const openAi = api && { ...deps, api, files, spool, partUrls: createPartUrls(secret) }
-  const v1 =
-    openAi === null
-      ? []
-      : openAiRoutes({
-          files: createOpenAiFiles(openAi),
-          uploads: createOpenAiUploads(openAi),
-          api: openAi.api,
-          observer,
-        })
   const sweep = createSweep({
     ...config.cleanup,
     meta,
@@ -188,7 +175,9 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
           return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
         },
       }),
-      ...v1,
+      ...(config.filesApi === null
+        ? []
+        : openAiRoutes(createOpenAi({ ...deps, files, spool, secret, api: config.filesApi }), observer)),
     ],
   })
   const runner =

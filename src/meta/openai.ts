@@ -1,6 +1,5 @@
 // The part of the contract about /v1: the files it shows, and its uploads in parts.
-import type { FileFacts, FileRow, UploadDraft } from '../core/model.ts'
-import type { Ceilings, Reservation } from './store.ts'
+import type { FileFacts, FileRow } from '../core/model.ts'
 
 /** Whose a file or an upload of /v1 is, and which API key made it. */
 export interface OpenAiOwner {
@@ -112,15 +111,6 @@ export interface OpenAiStore {
   /** Files of all accounts, those that are gone included. */
   openAiAudit(query: OpenAiAuditQuery): Promise<readonly OpenAiFile[]>
 
-  /** Claims the file to be and begins the upload, together or not at all. Returns the bytes reserved. Fails as `claim`, and rate_limited when
-   *  the account has `mostPending` already. */
-  beginOpenAiUpload(
-    draft: UploadDraft,
-    ceilings: Ceilings,
-    reservation: Reservation,
-    upload: OpenAiUploadDraft,
-    mostPending: number,
-  ): Promise<number>
   openAiUpload(id: string): Promise<OpenAiUpload | null>
   /** Those that have arrived, in that order. */
   openAiParts(uploadId: string): Promise<readonly OpenAiPart[]>

@@ -10,7 +10,7 @@ import type {
   UploadDraft,
   UploadRow,
 } from '../core/model.ts'
-import type { OpenAiStore } from './openai.ts'
+import type { OpenAiStore, OpenAiUploadDraft } from './openai.ts'
 import type { RecordStore } from './records.ts'
 import type { PartStore } from './spool-parts.ts'
 import type { WrappedKeyStore } from './wrapped-keys.ts'
@@ -104,6 +104,15 @@ export interface MetaStore extends PartStore, WrappedKeyStore, OpenAiStore {
   /** Upload row + unique path + reservation, together or not at all. A path held by a claim whose lease or life has run out is taken over.
    *  Fails: file_exists (details.path, and details.upload_id when the holder has the same owner), quota_exceeded, rate_limited. */
   claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<UploadRow>
+  /** `claim` of the file that an upload of /v1 will be, and the beginning of that upload, together or not at all. Returns the bytes reserved. Fails as `claim`, and rate_limited when
+   *  the account has `mostPending` already. */
+  beginOpenAiUpload(
+    draft: UploadDraft,
+    ceilings: Ceilings,
+    reservation: Reservation,
+    upload: OpenAiUploadDraft,
+    mostPending: number,
+  ): Promise<number>
   /** Raises a claim's reservation to at least `need` bytes in all. Returns the new reservation. Fails: quota_exceeded, upload_expired. */
   extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): Promise<number>
   /** Records durable bytes of a tus upload and prolongs its life. Fails: upload_locked when `holder` no longer has it, upload_not_found. */

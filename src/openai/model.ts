@@ -120,3 +120,9 @@ export interface OpenAiUploads {
   ): Promise<UploadState>
   cancel(call: Call, id: string): Promise<UploadState>
 }
+
+export interface OpenAiService {
+  readonly files: OpenAiFiles
+  readonly uploads: OpenAiUploads
+  readonly api: OpenAiSettings
+}

@@ -1,6 +1,7 @@
 // Uploads of /v1: begun with a claim, gathered in parts, completed or cancelled.
 import { timestamp } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import { fail, isFailure } from '../core/errors.ts'
+import { checkName } from '../core/paths.ts'
 import { claimUpload } from '../files/claim.ts'
 import { maxFileSize } from '../files/limits.ts'
 import { requireBucket } from '../files/lookup.ts'
@@ -14,7 +15,7 @@ import { lifetimeOf } from './lifetime.ts'
 import type { OpenAiDeps, OpenAiUploads, UploadState } from './model.ts'
 import { chooseParts, md5Of, partsKeyOf } from './part-choice.ts'
 import { createPartKeeper, MOST_PARTS } from './parts.ts'
-import { ended, foreign, tooLarge } from './refusals.ts'
+import { ended, foreign, tooLarge, wrong } from './refusals.ts'
 
 /** An upload ends this long after it was begun, milliseconds. */
 const LIFE = 3_600_000
@@ -69,6 +70,7 @@ export function createOpenAiUploads(deps: OpenAiDeps): OpenAiUploads {
   return {
     async create(call, asked) {
       const owner = requireAccount(call, 'write')
+      const filename = requireName(asked.filename)
       const purpose = checkPurpose(api.purposes, asked.purpose)
       const lifetime = lifetimeOf(asked.lifetime, limits)
       const most = Math.min(api.maxSize, maxFileSize(bucket, deps.uploads.maxFileSize))
@@ -78,7 +80,7 @@ export function createOpenAiUploads(deps: OpenAiDeps): OpenAiUploads {
       const upload = { ...owner, id, uploadId, purpose, lifetime, mimeType: asked.mimeType }
       await claimUpload(deps, asOwner(call, owner), {
         bucket,
-        fields: { name: asked.filename, path: `${id}/${asked.filename}` },
+        fields: { name: filename, path: `${id}/${filename}` },
         size: asked.bytes,
         protocol: 'openai',
         reservation: { need: asked.bytes, want: asked.bytes },
@@ -164,6 +166,14 @@ export function createOpenAiUploads(deps: OpenAiDeps): OpenAiUploads {
       await forget(upload.claimId)
       return stateOf(await find(owner, id))
     },
+  }
+}
+
+function requireName(text: string): string {
+  try {
+    return checkName(text)
+  } catch (error) {
+    throw isFailure(error) ? wrong('filename', error.message) : error
   }
 }
 

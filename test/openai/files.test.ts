@@ -3,6 +3,7 @@ import { createReadStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { signToken } from '../support/server.ts'
 import { all, openStage, refusal, type Stage } from './stage.ts'
 
 let stage: Stage
@@ -265,6 +266,8 @@ describe('refused', () => {
         'invalid_api_key',
       ])
     }
+    const user = await stage.ask('GET', '/v1/files', await signToken('ada', { tenant: 'acme', role: 'admin' }))
+    expect(user.status).toBe(401)
     const inQuery = await stage.ask('GET', `/v1/files?key=${acme.apiKey}`, null)
     expect([400, 401]).toContain(inQuery.status)
     const reader = await stage.key({ scopes: ['read'] })

@@ -214,7 +214,7 @@ describe('an upload that is refused', () => {
     expect(await create({ bytes: 1.5 })).toMatchObject({ ...invalid, param: 'bytes' })
     expect(await create({ bytes: '10' })).toMatchObject({ ...invalid, param: 'bytes' })
     expect(await create({ bytes: 157_286_401 })).toMatchObject({ ...invalid, code: 'file_too_large' })
-    expect(await create({ filename: 'a/b' })).toMatchObject({ ...invalid, param: 'file' })
+    expect(await create({ filename: 'a/b' })).toMatchObject({ ...invalid, param: 'filename' })
     expect(await create({ more: 1 })).toMatchObject({ ...invalid, param: 'more' })
     expect(await create({ expires_after: { anchor: 'created_at', seconds: 1 } })).toMatchObject({
       ...invalid,

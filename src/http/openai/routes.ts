@@ -1,20 +1,13 @@
 // All of /v1, and its audit view.
 import type { Observer } from '../../observe/observer.ts'
-import type { OpenAiFiles, OpenAiSettings, OpenAiUploads } from '../../openai/model.ts'
+import type { OpenAiService } from '../../openai/model.ts'
 import { filesApiRoutes } from '../rest/files-api.ts'
 import type { Route } from '../route.ts'
 import { openAiFileRoutes } from './files.ts'
 import { drainLimit, openAiUploadRoutes } from './uploads.ts'
 
-export interface OpenAiRoutes {
-  readonly files: OpenAiFiles
-  readonly uploads: OpenAiUploads
-  readonly api: Pick<OpenAiSettings, 'bucket' | 'maxSize'>
-  readonly observer: Observer
-}
-
 /** The routes of OPENAI.md. */
-export function openAiRoutes({ files, uploads, api, observer }: OpenAiRoutes): readonly Route[] {
+export function openAiRoutes({ files, uploads, api }: OpenAiService, observer: Observer): readonly Route[] {
   const drains = drainLimit(api.maxSize)
   return [
     ...openAiFileRoutes({ files, bucket: api.bucket, observer, drains }),

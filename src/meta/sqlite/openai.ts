@@ -1,6 +1,7 @@
 // OpenAiStore, verb by verb: which thread does it.
 import type { Database } from 'better-sqlite3'
 import type { OpenAiStore } from '../openai.ts'
+import type { MetaStore } from '../store.ts'
 import { openAiReads } from './openai-rows.ts'
 import type { RecordThreads } from './records.ts'
 
@@ -9,7 +10,7 @@ export function createOpenAiStore(
   db: Database,
   { writer, scanner }: Pick<RecordThreads, 'writer' | 'scanner'>,
   now: <T>(read: () => T) => Promise<T>,
-): OpenAiStore {
+): OpenAiStore & Pick<MetaStore, 'beginOpenAiUpload'> {
   const reads = openAiReads(db)
   return {
     commitOpenAiFile: (claimId, facts, draft, time) =>
