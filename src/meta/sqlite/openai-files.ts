@@ -5,24 +5,9 @@ import type { OpenAiFileDraft, OpenAiReason } from '../openai.ts'
 import type { claimVerbs } from './claims.ts'
 import type { fileVerbs } from './files.ts'
 import type { StoredOpenAiFile } from './openai-rows.ts'
-import type { StoredFile } from './rows.ts'
 
 /** Processes whose clocks differ by less still give times that rise: what is newer is never listed before what is older. */
 const CLOCKS_DIFFER = 1000
-
-/** What a file of /v1 leaves behind when its row goes from the bucket, whoever removed it. */
-export type RecordEnd = (row: Pick<StoredFile, 'id' | 'expires_at' | 'updated_at'>) => void
-
-/** Prepares the statement on a connection. The end must be recorded inside the transaction that buries the file. */
-export function createOpenAiEnds(db: Database): RecordEnd {
-  const end = db.prepare<[string, OpenAiReason, string]>(
-    'UPDATE _alyx_openai_files SET deleted_at = ?, reason = ? WHERE file_id = ? AND deleted_at IS NULL',
-  )
-  return ({ id, expires_at, updated_at }) => {
-    const expired = expires_at !== null && expires_at <= updated_at
-    end.run(updated_at, expired ? 'expired' : 'deleted', id)
-  }
-}
 
 /** The verbs of OpenAiStore on files. Each must run inside a transaction. */
 export function openAiFileVerbs(
