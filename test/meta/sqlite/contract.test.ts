@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { type Fixture, metaStoreContract } from '../../contract/meta-store.ts'
+import { openAiContract } from '../../contract/openai.ts'
 import { uploadPartsContract } from '../../contract/upload-parts.ts'
 import { wrappedKeysContract } from '../../contract/wrapped-keys.ts'
 
@@ -19,3 +20,4 @@ const open = async (): Promise<Fixture> => {
 metaStoreContract('SQLite', open)
 uploadPartsContract('SQLite', open)
 wrappedKeysContract('SQLite', open)
+openAiContract('SQLite', open)
