@@ -54,6 +54,14 @@ export function openAiContract(name: string, open: () => Promise<Fixture>): void
       }
     }
 
+    it('an upload on which nobody works is held by nobody, however busy the process that began it is', async () => {
+      const { uploadId, claimId } = await begin()
+      await store.renew('p1', at(50))
+      expect(await store.upload(claimId)).toMatchObject({ holder: null, leaseExpiresAt: null })
+      await part(uploadId)
+      expect(await store.holdOpenAiUpload(uploadId, 'p2', at(50), at(2))).toBe(true)
+    })
+
     it('an upload is held by one at a time, and free when the lease of its holder is over', async () => {
       const { uploadId, claimId } = await begin()
       const second = await connect()

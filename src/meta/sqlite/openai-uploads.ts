@@ -42,6 +42,7 @@ export function openAiUploadVerbs(
   )
   const arrived = db.prepare<[number, number, string]>(`
     UPDATE _alyx_uploads SET size = ?, "offset" = ?, holder = NULL, lease_expires_at = NULL, release_requested = 0 WHERE id = ?`)
+  const letGo = db.prepare<[string]>('UPDATE _alyx_uploads SET holder = NULL, lease_expires_at = NULL WHERE id = ?')
   const hold = db.prepare<[string, string, string]>(
     'UPDATE _alyx_uploads SET holder = ?, lease_expires_at = ?, release_requested = 0 WHERE id = ?',
   )
@@ -85,6 +86,8 @@ export function openAiUploadVerbs(
         throw fail('rate_limited', `${mostPending} uploads are pending: complete or cancel one`, { retryAfter: 60 })
       }
       const reserved = claims.claim(draft, ceilings, reservation)
+      // Nobody works on it yet: a holder's lease would be prolonged with all others of its process.
+      letGo.run(draft.id)
       insert.run({
         id: upload.uploadId,
         claim_id: draft.id,
