@@ -23,6 +23,7 @@ import { createStorageService } from './files/storage.ts'
 import type { Transformer } from './files/transformer.ts'
 import { createUploadSessions } from './files/uploads.ts'
 import { createHttp } from './http/app.ts'
+import { openAiRoutes } from './http/openai/routes.ts'
 import { serveHttp } from './http/serve.ts'
 import { tusRoutes } from './http/tus/routes.ts'
 import { createJobs, type Jobs } from './jobs/jobs.ts'
@@ -31,6 +32,7 @@ import { startSender, type WebhookOptions } from './jobs/webhooks.ts'
 import type { MetaStore } from './meta/store.ts'
 import { createObserve } from './observe/observe.ts'
 import type { Observer } from './observe/observer.ts'
+import { createOpenAi } from './openai/service.ts'
 import { type LoadedAlyx, loadAlyx, type ProjectFiles, requireProject } from './project.ts'
 import { createRecordService } from './records/service.ts'
 import type { Schema } from './schema/model.ts'
@@ -161,14 +163,19 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     ready,
     clock,
     version,
-    routes: tusRoutes({
-      sessions,
-      chunkSize: config.uploads.chunkSize,
-      maxSize(name) {
-        const bucket = schema.buckets.get(name)
-        return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
-      },
-    }),
+    routes: [
+      ...tusRoutes({
+        sessions,
+        chunkSize: config.uploads.chunkSize,
+        maxSize(name) {
+          const bucket = schema.buckets.get(name)
+          return bucket === undefined ? null : maxFileSize(bucket, config.uploads.maxFileSize)
+        },
+      }),
+      ...(config.filesApi === null
+        ? []
+        : openAiRoutes(createOpenAi({ ...deps, files, spool, secret, api: config.filesApi }), observer)),
+    ],
   })
   const runner = options.offline === true ? null : jobs.start()
 

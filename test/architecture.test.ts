@@ -15,7 +15,7 @@ const FLOORS = [
   ['schema', 'config', 'observe'],
   ['blobs', 'meta', 'access'],
   ['files'],
-  ['records', 'shares', 'jobs'],
+  ['records', 'shares', 'openai', 'jobs'],
   ['http', 'codegen'],
   ['project.ts', 'restore.ts', 'stores.ts'],
   ['app.ts'],

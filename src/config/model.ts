@@ -117,4 +117,5 @@ export interface FilesApiConfig {
   readonly maxSize: number
   readonly defaultTtl: number
   readonly maxTtl: number
+  readonly purposes: readonly string[]
 }

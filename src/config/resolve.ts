@@ -165,5 +165,11 @@ function policiesOf(policies: ConfigFile['policies']): Config['policies'] {
 function filesApiOf(api: ConfigFile['files_api']): Config['filesApi'] {
   return api === null
     ? null
-    : { bucket: api.bucket, maxSize: api.max_size, defaultTtl: api.default_ttl, maxTtl: api.max_ttl }
+    : {
+        bucket: api.bucket,
+        maxSize: api.max_size,
+        defaultTtl: api.default_ttl,
+        maxTtl: api.max_ttl,
+        purposes: api.purposes,
+      }
 }

@@ -84,6 +84,25 @@ const policies = {
   tiers: required(map(tier, nameFault)),
 }
 
+/** Those of OpenAI. */
+const PURPOSES: readonly string[] = [
+  'fine-tune',
+  'batch',
+  'assistants',
+  'assistants_output',
+  'vision',
+  'moderation',
+  'responses',
+  'fine-tune-results',
+  'user_data',
+  'evals',
+  'batch_output',
+]
+const purposes = refine(
+  list(refine(text, (value) => (/^[\w.-]{1,64}$/.test(value) ? null : 'expected letters, digits, _ . and -'))),
+  (all) => (all.length === 0 ? 'must name at least one purpose' : null),
+)
+
 const webhook = record({
   url: required(address),
   secret: required(
@@ -192,7 +211,8 @@ export function configShape(root: YamlNode) {
           bucket: required(text),
           max_size: optional(size(), 536_870_912),
           default_ttl: optional(duration(), 604_800_000),
-          max_ttl: optional(duration(), 2_592_000_000),
+          max_ttl: optional(duration('1h'), 2_592_000_000),
+          purposes: optional(purposes, PURPOSES),
         }),
         'default_ttl',
         'max_ttl',

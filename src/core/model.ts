@@ -146,8 +146,9 @@ export interface FileRow extends FileFacts {
   readonly hidden: Hidden | null
 }
 
-/** `put` covers raw and multipart requests, which cannot be resumed; `tus` can. */
-export type Protocol = 'put' | 'tus'
+/** `put` covers raw and multipart requests, which cannot be resumed; `tus` can. `openai` is an upload of /v1, `part` one of its parts, which
+ *  never becomes a file. */
+export type Protocol = 'put' | 'tus' | 'openai' | 'part'
 
 /** What is known before the first byte. */
 export interface UploadDraft {

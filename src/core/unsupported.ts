@@ -10,7 +10,7 @@ export interface Unsupported {
   readonly only?: RegExp
 }
 
-const UNSUPPORTED: readonly Unsupported[] = [{ path: 'database.url', only: /^postgres(ql)?:/ }, { path: 'files_api' }]
+const UNSUPPORTED: readonly Unsupported[] = [{ path: 'database.url', only: /^postgres(ql)?:/ }]
 
 /**
  * Finds what a file asks for and would not get, so that nothing is silently ignored.

@@ -2,7 +2,7 @@
 import { blobKey } from '../blobs/keys.ts'
 import { timestamp } from '../core/clock.ts'
 import type { Call, Protocol } from '../core/model.ts'
-import type { Claim, Reservation } from '../meta/store.ts'
+import type { Claim, MetaStore, Reservation } from '../meta/store.ts'
 import type { Bucket } from '../schema/model.ts'
 import { parseFields } from './fields.ts'
 import {
@@ -26,6 +26,10 @@ export interface ClaimInput {
   readonly reservation: Reservation
   /** RFC 3339: until when this process is writing. */
   readonly leaseExpiresAt: string
+  /** Milliseconds the claim lives; uploads.expiry unless given. */
+  readonly expiry?: number
+  /** Makes the claim together with what another protocol knows of it; `meta.claim` unless given. */
+  readonly claim?: MetaStore['claim']
 }
 
 export interface Claimed {
@@ -47,34 +51,33 @@ export async function claimUpload(deps: FileDeps, call: Call, input: ClaimInput)
   requireCreate(access, call, bucket, draft)
   const rules = requireOwnRules(access, call, bucket, draft, fields.rules)
   if (size !== null) requireSize(bucket, maxFileSize(bucket, uploads.maxFileSize), size)
-  const upload = await meta
-    .claim(
-      {
-        id,
-        bucket: bucket.name,
-        name,
-        path,
-        protocol,
-        size,
-        metadata,
-        rules,
-        ownerId,
-        tenant: call.caller.tenant,
-        backend: bucket.backend,
-        key: blobKey(bucket.name, id),
-        checksum,
-        fileLifetime,
-        lifetimeAsked,
-        staging: bucket.staging,
-        expiresAt: timestamp(clock.now() + uploads.expiry),
-        createdAt,
-        holder: leases.holder,
-        leaseExpiresAt: input.leaseExpiresAt,
-      },
-      ceilings(bucket, protocol === 'tus' ? uploads.maxOpenPerOwner : null),
-      input.reservation,
-    )
-    .catch(tellQuota(observer, bucket))
+  const claim = input.claim ?? meta.claim
+  const upload = await claim(
+    {
+      id,
+      bucket: bucket.name,
+      name,
+      path,
+      protocol,
+      size,
+      metadata,
+      rules,
+      ownerId,
+      tenant: call.caller.tenant,
+      backend: bucket.backend,
+      key: blobKey(bucket.name, id),
+      checksum,
+      fileLifetime,
+      lifetimeAsked,
+      staging: bucket.staging,
+      expiresAt: timestamp(clock.now() + (input.expiry ?? uploads.expiry)),
+      createdAt,
+      holder: leases.holder,
+      leaseExpiresAt: input.leaseExpiresAt,
+    },
+    ceilings(bucket, protocol === 'tus' ? uploads.maxOpenPerOwner : null),
+    input.reservation,
+  ).catch(tellQuota(observer, bucket))
   observer.event('step', { point: 'claimed', id })
   return { upload, draft }
 }

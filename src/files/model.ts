@@ -1,7 +1,7 @@
 // What the file service takes and gives. Protocols (REST, tus, …) are ways to call these verbs.
 import type { Readable } from 'node:stream'
-import type { Call, FileRow, LinkOperation } from '../core/model.ts'
-import type { SortField } from '../meta/store.ts'
+import type { Call, FileFacts, FileRow, LinkOperation } from '../core/model.ts'
+import type { CommitOptions, SortField } from '../meta/store.ts'
 import type { TransformRequest } from './transformer.ts'
 
 /** The fields of an upload as they arrive, all text; the service parses and refuses them. */
@@ -29,6 +29,10 @@ export interface UploadInput {
   readonly declaredType: string | null
   /** Not read before the claim. Ends after the last byte; errors when the request breaks. */
   readonly body: Readable
+  /** Bytes the protocol takes where it takes fewer than the bucket. */
+  readonly maxSize?: number
+  /** Commits the claim together with what another protocol knows of it, or refuses it; `meta.commit` unless given. */
+  readonly commit?: (id: string, facts: FileFacts, options: CommitOptions) => Promise<FileRow>
 }
 
 export interface ListInput {

@@ -29,7 +29,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
   /** Stores the body as a blob and finds out what it is. */
   async function receive(call: Call, bucket: Bucket, input: UploadInput, claimed: Claimed): Promise<FileFacts> {
     const { upload, draft } = claimed
-    const limit = maxFileSize(bucket, deps.uploads.maxFileSize)
+    const limit = Math.min(maxFileSize(bucket, deps.uploads.maxFileSize), input.maxSize ?? Number.POSITIVE_INFINITY)
     const bounds = ceilings(bucket, null)
     const bounded = bounds.bucketTotal !== null || (upload.ownerId !== null && (deps.policies ?? null) !== null)
     const chosen = Promise.withResolvers<CodecNames>()
@@ -88,11 +88,13 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
     upload: UploadRow,
     facts: FileFacts,
     quarantine: string | null,
+    input: UploadInput,
   ): Promise<FileRow> {
     try {
-      const file = await meta
-        .commit(upload.id, facts, timestamp(clock.now()), { bucketTotal: bucket.maxTotalSize, quarantine })
-        .catch(tellQuota(observer, bucket))
+      const options = { bucketTotal: bucket.maxTotalSize, quarantine }
+      const committed =
+        input.commit?.(upload.id, facts, options) ?? meta.commit(upload.id, facts, timestamp(clock.now()), options)
+      const file = await committed.catch(tellQuota(observer, bucket))
       observer.event('step', { point: 'committed', id: upload.id })
       return file
     } catch (error) {
@@ -139,7 +141,7 @@ export function createUpload(deps: FileDeps): FileService['upload'] {
         else await discard(upload)
         throw error
       })
-      return await commit(bucket, upload, facts, quarantine)
+      return await commit(bucket, upload, facts, quarantine, input)
     } finally {
       release()
     }

@@ -69,9 +69,17 @@ export function createCors(allowedOrigins: readonly string[]): Cors {
       if (exchange.answerHeaders['access-control-allow-origin'] === undefined) return empty(204, { vary: 'Origin' })
       return empty(204, {
         'access-control-allow-methods': methods.join(', '),
-        'access-control-allow-headers': ACCEPTED,
+        'access-control-allow-headers': acceptedOf(exchange.header('access-control-request-headers')),
         'access-control-max-age': '600',
       })
     },
   }
+}
+
+/** The SDKs of OpenAI send headers of their own, and more with every release. */
+const SDK_HEADER = /^(x-stainless-[a-z0-9-]{1,60}|openai-(organization|project|beta)|idempotency-key)$/
+
+function acceptedOf(requested = ''): string {
+  const more = requested.toLowerCase().split(',', 50)
+  return [ACCEPTED, ...more.map((name) => name.trim()).filter((name) => SDK_HEADER.test(name))].join(', ')
 }

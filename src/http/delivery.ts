@@ -21,8 +21,8 @@ export interface Sent {
   readonly error: unknown
 }
 
-/** Sends an answer. Rejects before anything was sent when the body cannot be opened. */
-export async function send(exchange: Exchange, answer: Answer): Promise<Sent> {
+/** Sends an answer; `drains`: bytes of an unread body that are read all the same. Rejects before anything was sent when the body cannot be opened. */
+export async function send(exchange: Exchange, answer: Answer, drains = 0): Promise<Sent> {
   const { incoming, outgoing, method } = exchange.start
   const headers = merge(exchange.answerHeaders, answer.headers)
   // Hono wraps what HEAD is answered with in a Response of its own, so that one cannot be written directly.
@@ -46,7 +46,7 @@ export async function send(exchange: Exchange, answer: Answer): Promise<Sent> {
     answer.onSent?.(0, false)
     return abandon(outgoing)
   }
-  if (hasUnread(exchange, incoming)) sendEarly(exchange, incoming, outgoing, answer.status, headers, content)
+  if (hasUnread(exchange, incoming)) sendEarly(exchange, incoming, outgoing, answer.status, headers, content, drains)
   else {
     outgoing.writeHead(answer.status, headers)
     if (content === null) outgoing.end()
@@ -104,30 +104,35 @@ function sendEarly(
   status: number,
   headers: Record<string, string>,
   content: string | Buffer | null,
+  drains: number,
 ): void {
   const waits = isHeld(incoming)
   const length = exchange.contentLength
-  if (waits || length === null || length > DRAIN_LIMIT) headers.connection = 'close'
+  const limit = Math.max(drains, DRAIN_LIMIT)
+  if (waits || length === null || length > limit) headers.connection = 'close'
   if (content === null && status !== 204) headers['content-length'] ??= '0'
   outgoing.writeHead(status, headers)
   if (content !== null) outgoing.write(content)
   else outgoing.flushHeaders()
   if (waits) outgoing.end()
-  else drain(incoming, () => outgoing.end())
+  else drain(incoming, limit, drains > 0 ? null : LINGER, () => outgoing.end())
 }
 
-function drain(incoming: IncomingMessage, done: () => void): void {
+/** `linger` null: as long as the client goes on sending; a silent one is the idle guard's. */
+function drain(incoming: IncomingMessage, limit: number, linger: number | null, done: () => void): void {
   let size = 0
   const onData = (chunk: Buffer): void => {
     size += chunk.length
-    if (size > DRAIN_LIMIT) incoming.pause()
+    if (size <= limit) return
+    incoming.pause()
+    timer ??= setTimeout(finish, LINGER)
   }
   const finish = (): void => {
-    clearTimeout(timer)
+    clearTimeout(timer ?? undefined)
     incoming.off('data', onData).off('end', finish).off('close', finish)
     done()
   }
-  const timer = setTimeout(finish, LINGER)
+  let timer = linger === null ? null : setTimeout(finish, linger)
   incoming.on('error', () => {})
   incoming.on('data', onData).on('end', finish).on('close', finish)
   incoming.resume()

@@ -16,7 +16,7 @@ import { Exchange } from './exchange.ts'
 import { networkOf } from './network.ts'
 import { parseQuery } from './query.ts'
 import type { RateLimit } from './rate.ts'
-import { type Answer, type Input, PARAMS, type RateName, type Route } from './route.ts'
+import { type Answer, type Dialect, type Input, PARAMS, type RateName, type Route } from './route.ts'
 
 export interface DispatchDeps {
   readonly callers: (exchange: Exchange) => Promise<Caller> | Caller
@@ -28,6 +28,10 @@ export interface DispatchDeps {
   readonly activeUploads: (change: 1 | -1) => void
   readonly clock: Clock
   readonly nextId: NextId
+}
+
+interface Desk extends DispatchDeps {
+  readonly dialects: readonly Dialect[]
 }
 
 /** All routes of one path. */
@@ -45,7 +49,8 @@ const PARAMETER = /\{(\w+)\}/g
 
 /** Makes `app` answer these routes, 405 for other methods on their paths and 404 for everything else. Routes that only say what does not
  *  exist are asked last, so that nobody else has to be matched against them. */
-export function registerRoutes(app: Hono, routes: readonly Route[], deps: DispatchDeps): void {
+export function registerRoutes(app: Hono, routes: readonly Route[], given: DispatchDeps): void {
+  const deps: Desk = { ...given, dialects: [...new Set(routes.flatMap(({ dialect }) => dialect ?? []))] }
   for (const place of placesOf(routes.filter(({ absent }) => absent !== true))) {
     app.all(place.path.replaceAll(PARAMETER, ':$1'), (c) => run(deps, place, c, c.req.param() as Params))
   }
@@ -81,9 +86,10 @@ function placesOf(routes: readonly Route[]): Place[] {
   })
 }
 
-async function run(deps: DispatchDeps, place: Place | null, c: Context, params: Params): Promise<Response> {
+async function run(deps: Desk, place: Place | null, c: Context, params: Params): Promise<Response> {
   const { observer } = deps
   const exchange = open(deps, c, params)
+  const dialect = dialectAt(deps, exchange.start.path)
   let route: Route | null = null
   let answer: Answer
   let counted = false
@@ -110,7 +116,12 @@ async function run(deps: DispatchDeps, place: Place | null, c: Context, params: 
       answer = await route.handler(exchange, input)
     }
   } catch (error) {
-    answer = failureAnswer(toFailure(error, exchange.start.requestId, observer), exchange.start.requestId, route)
+    answer = failureAnswer(
+      toFailure(error, exchange.start.requestId, observer),
+      exchange.start.requestId,
+      route,
+      dialect,
+    )
   }
   if (counted) deps.activeUploads(-1)
   return finish(deps, exchange, answer, route, place)
@@ -186,8 +197,13 @@ async function inputOf(route: Route, exchange: Exchange): Promise<Input<unknown,
   return { query, body: parsed.data }
 }
 
+/** How failures look at this address; null as everywhere. */
+function dialectAt({ dialects }: Desk, path: string): Dialect | null {
+  return dialects.find(({ prefix }) => path.startsWith(prefix)) ?? null
+}
+
 async function finish(
-  deps: DispatchDeps,
+  deps: Desk,
   exchange: Exchange,
   answer: Answer,
   route: Route | null,
@@ -198,11 +214,11 @@ async function finish(
   let final = answer
   let sent: Sent
   try {
-    sent = await send(exchange, answer)
+    sent = await send(exchange, answer, route?.drains)
   } catch (error) {
-    final = failureAnswer(toFailure(error, requestId, observer), requestId, route)
+    final = failureAnswer(toFailure(error, requestId, observer), requestId, route, dialectAt(deps, path))
     // Once a head is out nothing can be said any more but that it broke.
-    sent = outgoing?.headersSent === true ? abandon(outgoing) : await send(exchange, final)
+    sent = outgoing?.headersSent === true ? abandon(outgoing) : await send(exchange, final, route?.drains)
   }
   if (sent.error !== null)
     observer.event('internal_error', { request_id: requestId, code: 'broken_off', error: sent.error })

@@ -2,7 +2,7 @@
 import type * as z from 'zod'
 import { AppError, CATALOGUE, type ErrorCode, fail } from '../core/errors.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Answer, Route } from './route.ts'
+import type { Answer, Dialect, Route } from './route.ts'
 
 /** Codes that are spoken between rooms or on the command line; a client sees `internal`. */
 const UNSPOKEN: ReadonlySet<ErrorCode> = new Set(['blob_missing', 'config_invalid'])
@@ -28,10 +28,15 @@ export function envelope(failure: AppError, requestId: string): string {
 }
 
 /** The answer a failure becomes; a route may want another status and further headers. */
-export function failureAnswer(failure: AppError, requestId: string, route: Route | null): Answer {
+export function failureAnswer(
+  failure: AppError,
+  requestId: string,
+  route: Route | null,
+  dialect: Dialect | null = null,
+): Answer {
   const rendering = route?.onFailure?.(failure.code)
-  const status = rendering?.status ?? failure.status
-  const body = envelope(failure, requestId)
+  const status = dialect?.status(failure) ?? rendering?.status ?? failure.status
+  const body = dialect?.body(failure) ?? envelope(failure, requestId)
   const headers: Record<string, string> = {
     'content-type': 'application/json',
     'content-length': String(Buffer.byteLength(body)),

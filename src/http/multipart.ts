@@ -1,12 +1,25 @@
-// Upload forms (RFC 7578), streaming: small fields first, then one part `file` whose bytes are handed on unread.
+// Upload forms (RFC 7578), streaming: small fields, and one part that is the file, whose bytes are handed on unread.
 import { Readable } from 'node:stream'
 import { Dicer } from '@fastify/busboy'
 import { fail, isFailure } from '../core/errors.ts'
 import { parseDisposition } from './disposition.ts'
 import type { Exchange } from './exchange.ts'
 
-const FIELDS = ['path', 'metadata', 'expires_in', 'checksum', 'rules'] as const
-type FieldName = (typeof FIELDS)[number]
+/** What a form may hold. */
+export interface FormSpec<F extends string> {
+  /** Name of the part that is the file. */
+  readonly file: string
+  readonly fields: readonly F[]
+  /** Fields may follow the file, too: they are known once its body has ended. */
+  readonly trailing?: true
+  /** The name of a file that is sent without one; without this it is refused. */
+  readonly unnamed?: string
+}
+
+const UPLOAD = {
+  file: 'file',
+  fields: ['path', 'metadata', 'expires_in', 'checksum', 'rules'],
+} as const satisfies FormSpec<string>
 
 /** Bytes: of one field, of everything before the file, after the closing boundary, of one part's headers. */
 const MAX_FIELD = 64 * 1024
@@ -19,8 +32,8 @@ const HIGH_WATER_MARK = 256 * 1024
 const PARSER_MARK = 256 * 1024
 const BOUNDARY = /;[ \t]*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))[ \t]*(?:;|$)/i
 
-export interface UploadForm {
-  readonly fields: Readonly<Partial<Record<FieldName, string>>>
+export interface UploadForm<F extends string = (typeof UPLOAD)['fields'][number]> {
+  readonly fields: Readonly<Partial<Record<F, string>>>
   /** The file's name as written by the client, unchecked. */
   readonly name: string
   readonly declaredType: string | null
@@ -32,10 +45,18 @@ type PartHeaders = Readonly<Record<string, readonly string[] | undefined>>
 
 /** Resolves as soon as the file part starts. Fails: unsupported_media_type, invalid_request, invalid_filename, body_too_large. */
 export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
+  return readForm(exchange, UPLOAD)
+}
+
+/** The same for forms of another kind. `details.parameter` names the field at fault. */
+export function readForm<F extends string>(exchange: Exchange, spec: FormSpec<F>): Promise<UploadForm<F>> {
   const boundary = boundaryOf(exchange.header('content-type'))
   const source = exchange.body()
   return new Promise((resolve, reject) => {
-    const fields: Partial<Record<FieldName, string>> = {}
+    const fields: Partial<Record<F, string>> = {}
+    const isField = (name: string): name is F => (spec.fields as readonly string[]).includes(name)
+    const wrong = (message: string, parameter: string): Error =>
+      fail('invalid_request', message, { details: { parameter } })
     const dicer = new Dicer({
       boundary,
       maxHeaderPairs: MAX_HEADER_PAIRS + 1,
@@ -61,8 +82,8 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
       if (file !== null && openFields === 0) resolve({ fields, ...file })
     }
     const finish = (): void => {
-      if (done.source && done.form && file === null) fault(fail('invalid_request', 'the form has no part named file'))
-      else if (done.source && done.form && done.part) file?.body.push(null)
+      if (done.source && done.form && file === null) fault(wrong(`the form has no part named ${spec.file}`, spec.file))
+      else if (done.source && done.form && done.part && openFields === 0) file?.body.push(null)
     }
     const onData = (chunk: Buffer): void => {
       size += chunk.length
@@ -81,8 +102,8 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
 
     const readField = (name: string, part: Readable): void => {
       if (!isField(name))
-        throw fail('invalid_request', `the form has an unknown field ${JSON.stringify(name.slice(0, 80))}`)
-      if (name in fields) throw fail('invalid_request', `the form has the field ${name} twice`)
+        throw wrong(`the form has an unknown field ${JSON.stringify(name.slice(0, 80))}`, name.slice(0, 80))
+      if (name in fields) throw wrong(`the form has the field ${name} twice`, name)
       fields[name] = ''
       openFields += 1
       const chunks: Buffer[] = []
@@ -97,14 +118,16 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
       })
       part.on('end', () => {
         const text = utf8(Buffer.concat(chunks))
-        if (text === null) return fault(fail('invalid_request', `the field ${name} is not UTF-8`))
+        if (text === null) return fault(wrong(`the field ${name} is not UTF-8`, name))
         fields[name] = text
         openFields -= 1
         handOver()
+        finish()
       })
     }
-    const readFile = (filename: string | null, headers: PartHeaders, part: Readable): void => {
-      if (filename === null) throw fail('invalid_filename', 'the part named file has no file name')
+    const readFile = (given: string | null, headers: PartHeaders, part: Readable): void => {
+      const filename = given ?? spec.unnamed
+      if (filename === undefined) throw fail('invalid_filename', `the part named ${spec.file} has no file name`)
       const body = new Readable({
         highWaterMark: HIGH_WATER_MARK,
         read() {
@@ -132,12 +155,14 @@ export function readUploadForm(exchange: Exchange): Promise<UploadForm> {
     }
     const readPart = (headers: PartHeaders, part: Readable): void => {
       headless = false
-      if (file !== null) throw fail('invalid_request', 'a part follows the file, which must be the last')
+      if (file !== null && spec.trailing !== true)
+        throw fail('invalid_request', 'a part follows the file, which must be the last')
       requireFewHeaders(headers)
       requirePlain(headers)
       const { name, filename } = parseDisposition(headers['content-disposition']?.[0] ?? '')
-      if (name === 'file') readFile(filename, headers, part)
-      else readField(name, part)
+      if (name !== spec.file) readField(name, part)
+      else if (file === null) readFile(filename, headers, part)
+      else throw wrong(`the form has the part ${name} twice`, name)
     }
 
     dicer.on('part', (part: Readable) => {
@@ -198,10 +223,6 @@ function requirePlain(headers: PartHeaders): void {
   const encoding = headers['content-transfer-encoding']?.[0]?.trim().toLowerCase() ?? 'binary'
   if (!['binary', '8bit', '7bit'].includes(encoding))
     throw fail('invalid_request', 'parts with a Content-Transfer-Encoding are not taken')
-}
-
-function isField(name: string): name is FieldName {
-  return (FIELDS as readonly string[]).includes(name)
 }
 
 function utf8(bytes: Buffer): string | null {

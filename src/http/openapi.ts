@@ -135,14 +135,17 @@ function failures(route: Route): Responses {
   }
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
-    const status = route.onFailure?.(code).status ?? CATALOGUE[code].status
+    const status =
+      route.dialect?.status({ code, details: undefined }) ?? route.onFailure?.(code).status ?? CATALOGUE[code].status
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   const responses: Responses = {}
   for (const [status, named] of byStatus) {
     responses[status] = {
       description: named.map((code) => `\`${code}\``).join(', '),
-      ...(route.method === 'HEAD' ? {} : { content: { 'application/json': { schema: errorSchema } } }),
+      ...(route.method === 'HEAD'
+        ? {}
+        : { content: { 'application/json': { schema: route.dialect?.schema ?? errorSchema } } }),
     }
   }
   return responses

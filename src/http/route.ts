@@ -1,6 +1,6 @@
 // A route is data: how it is reached, what it takes, what it answers and fails with, and the handler that does it.
 import type * as z from 'zod'
-import type { ErrorCode } from '../core/errors.ts'
+import type { AppError, ErrorCode } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { DeliveryBody } from '../files/model.ts'
 import type { JsonSchema } from '../schema/field-type.ts'
@@ -113,6 +113,10 @@ export interface Route<Q = unknown, B = unknown> {
   readonly methodOverride?: true
   /** On every answer of this route, failures included. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Of all routes that begin with its prefix. */
+  readonly dialect?: Dialect
+  /** Bytes of a refused body that are read all the same, for clients that only look for an answer once they have sent everything. */
+  readonly drains?: number
   /** Rendering of a failure where the protocol wants another status or more headers. */
   readonly onFailure?: (code: ErrorCode) => {
     readonly status?: number
@@ -124,6 +128,16 @@ export interface Route<Q = unknown, B = unknown> {
 /** Ties the types of query and body schemas to the handler's parameters. */
 export function route<Q = undefined, B = undefined>(spec: Route<Q, B>): Route {
   return spec as Route
+}
+
+/** How failures look at all addresses that begin with `prefix`, where they look otherwise than elsewhere. */
+export interface Dialect {
+  readonly prefix: string
+  /** Of the JSON body. */
+  readonly schema: z.ZodType
+  status(failure: Pick<AppError, 'code' | 'details'>): number
+  /** JSON text. */
+  body(failure: AppError): string
 }
 
 interface Param {
@@ -170,5 +184,15 @@ export const PARAMS: Readonly<Record<string, Param>> = {
     fits: (text) => text.length <= MAX_RECORD_ID,
     missing: 'record_not_found',
     description: 'Value of the primary field, as text.',
+  },
+  openai_file: {
+    fits: (text) => text.length <= 80,
+    missing: 'file_not_found',
+    description: 'Id of a file of /v1 (`file-…`).',
+  },
+  openai_upload: {
+    fits: (text) => text.length <= 80,
+    missing: 'upload_not_found',
+    description: 'Id of an upload of /v1 (`upload_…`).',
   },
 }

@@ -3,6 +3,7 @@ import { type Clock, timestamp } from '../core/clock.ts'
 import { SWEEP_KINDS, type SweepKind, type SweepMoment, type SweepStep } from '../core/sweep-step.ts'
 import type { Leases } from '../files/leases.ts'
 import { LEASES } from '../meta/upkeep.ts'
+import { openAiSteps } from './openai-steps.ts'
 import { createClockWatch, type Judgement } from './sweep-clock.ts'
 import { type FileStepsDeps, fileSteps } from './sweep-steps.ts'
 
@@ -71,7 +72,8 @@ export type Sweep = (options: SweepOptions) => Promise<SweepReport>
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, clock, observer, batchSize } = deps
   const steady = deps.steady ?? clock
-  const steps = [...fileSteps(deps), ...(deps.steps ?? [])]
+  const [openAiUploads, openAiAnswers] = openAiSteps(meta)
+  const steps = [openAiUploads, ...fileSteps(deps), openAiAnswers, ...(deps.steps ?? [])]
   let runs = 0
   const watch = createClockWatch({ ...deps, steady })
   /** Where the time ran out: what comes first must not be all that is ever swept. */

@@ -3,6 +3,7 @@
 import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
 import type { BlobPlaceStore } from './blob-places.ts'
 import type { HiddenFileStore } from './hidden-files.ts'
+import type { OpenAiStore, OpenAiUploadDraft } from './openai.ts'
 import type { OutboxStore } from './outbox.ts'
 import type { PolicyStore } from './policies.ts'
 import type { RecordStore } from './records.ts'
@@ -96,6 +97,7 @@ export interface CommitOptions {
 export interface MetaStore
   extends BlobPlaceStore,
     HiddenFileStore,
+    OpenAiStore,
     OutboxStore,
     PartStore,
     PolicyStore,
@@ -108,6 +110,15 @@ export interface MetaStore
    *  A life that the client did not ask for is shortened to the policy's. Fails: file_exists (details.path, and details.upload_id when the
    *  holder has the same owner), quota_exceeded, invalid_expiry (beyond the policy's maximum), rate_limited. */
   claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Promise<Claim>
+  /** `claim` of the file that an upload of /v1 will be, and the beginning of that upload, together or not at all. Fails as `claim`, and
+   *  rate_limited when the account has `mostPending` already. */
+  beginOpenAiUpload(
+    draft: UploadDraft,
+    ceilings: Ceilings,
+    reservation: Reservation,
+    upload: OpenAiUploadDraft,
+    mostPending: number,
+  ): Promise<Claim>
   /** Raises a claim's reservation to `need` bytes in all, and never lowers it. Returns how many would fit now, `want` at most and the reservation
    *  at least. Fails: quota_exceeded, upload_expired. */
   extend(id: string, ceilings: Ceilings, reservation: Reservation, now: string): Promise<number>

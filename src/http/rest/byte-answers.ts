@@ -3,7 +3,7 @@ import { type ErrorCode, fail } from '../../core/errors.ts'
 import type { Delivery, LinkOperation, OpenInput } from '../../files/model.ts'
 import { failureAnswer } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import type { Answer, ResponseDoc } from '../route.ts'
+import type { Answer, Dialect, ResponseDoc } from '../route.ts'
 
 export const BINARY = { type: 'string', format: 'binary' } as const
 
@@ -57,12 +57,12 @@ export function summaryOf(method: 'GET' | 'HEAD', operation: LinkOperation): str
 }
 
 /** 412 and 416 carry the envelope like every failure, and what the file's current state is. */
-export function refusal(exchange: Exchange, { status, headers }: Delivery): Answer {
+export function refusal(exchange: Exchange, { status, headers }: Delivery, dialect?: Dialect): Answer {
   const failure =
     status === 412
       ? fail('precondition_failed', 'the file is not in the state the request demands')
       : fail('range_not_satisfiable', 'the range begins after the end of the file')
-  const answer = failureAnswer(failure, exchange.start.requestId, null)
+  const answer = failureAnswer(failure, exchange.start.requestId, null, dialect)
   const kept = Object.fromEntries(
     ['content-range', 'accept-ranges', 'etag', 'vary'].flatMap((name) =>
       headers[name] === undefined ? [] : [[name, headers[name]]],

@@ -5,6 +5,7 @@ import { fail } from '../../core/errors.ts'
 import type { FileRow, FileState } from '../../core/model.ts'
 import type { FilePatch } from '../store.ts'
 import type { Counters } from './counters.ts'
+import { createOpenAiEnds } from './openai-ends.ts'
 import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
 import type { Policies } from './policies.ts'
@@ -29,6 +30,8 @@ export function fileVerbs(
   const change = db.prepare<[StoredFile]>(`
     UPDATE _alyx_files SET name = @name, path = @path, metadata = @metadata, expires_at = @expires_at,
       expiry_asked = @expiry_asked, rules = @rules, version = @version, updated_at = @updated_at WHERE id = @id`)
+
+  const recordEnd = createOpenAiEnds(db)
 
   const requireReady = (bucket: string, id: string): StoredFile => {
     const row = find.get(id, bucket)
@@ -65,6 +68,7 @@ export function fileVerbs(
       if (isExpired(row, row.updated_at)) events.file('file.expired', id, row.updated_at)
       else events.file('file.deleted', id, row.updated_at, { permanent: true })
       references.release(id)
+      recordEnd(row)
       remove.run(id)
       counters.move(row, -row.size, 0, -1)
       return null

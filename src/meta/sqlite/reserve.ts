@@ -13,7 +13,7 @@ export interface Reserve {
 
 /** Deletions of all kinds, records among them, the end of keys, links and shares, and the leases that sweeps and deletions need. */
 const RELIEVING: ReadonlySet<string> = new Set(
-  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey revokeShare removeShare lock unlock release lease releaseLease closeMultipart settleTransform refundTransform'.split(
+  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey revokeShare removeShare lock unlock release lease releaseLease closeMultipart settleTransform refundTransform removeOpenAiFile cancelOpenAiUpload expireOpenAiUpload'.split(
     ' ',
   ),
 )

@@ -9,6 +9,7 @@ import { connect, readBack, settingFaults } from './connection.ts'
 import { findDrift } from './counters.ts'
 import { encodeFault } from './faults.ts'
 import { createLists } from './lists.ts'
+import { openAiLists } from './openai-rows.ts'
 import { outboxReads } from './outbox.ts'
 import { findReferenceFaults } from './record-faults.ts'
 import type { FoundRows } from './record-json.ts'
@@ -37,6 +38,7 @@ function scannerVerbs(db: Database, { settings, tables: specs }: ThreadData) {
     findReferenceFaults: (limit: number) => findReferenceFaults(db, tables, limit),
     ...wrappedKeyReads(db),
     ...outboxReads(db),
+    ...openAiLists(db),
     drift: () => findDrift(db, false),
     /** One sentence for each fault of the file, its references and this connection's settings. */
     integrity: (): readonly string[] => {

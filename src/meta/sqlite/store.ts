@@ -13,6 +13,7 @@ import { keyReads } from './keys.ts'
 import { createLists, isSearching } from './lists.ts'
 import { listMigrations } from './migrate.ts'
 import { multipartReads } from './multiparts.ts'
+import { createOpenAiStore } from './openai.ts'
 import { outboxReads } from './outbox.ts'
 import { createPolicies } from './policies.ts'
 import { policyReads } from './policy-reads.ts'
@@ -58,6 +59,12 @@ export function createStore(
     records: createRecordStore(db, recordTables(tables), threads, now),
     async claim(draft, ceilings, reservation) {
       return claimedRow(draft, await writer.call('claim', draft, ceilings, reservation))
+    },
+    async beginOpenAiUpload(draft, ceilings, reservation, upload, mostPending) {
+      return claimedRow(
+        draft,
+        await writer.call('beginOpenAiUpload', draft, ceilings, reservation, upload, mostPending),
+      )
     },
     extend: (id, ceilings, reservation, time) => writer.call('extend', id, ceilings, reservation, time),
     async advance(id, holder, offset, expiresAt, time) {
@@ -177,6 +184,7 @@ export function createStore(
       await writer.call('refundTransform', id)
     },
     refundDeadTransforms: (time, limit) => writer.call('refundDeadTransforms', time, limit),
+    ...createOpenAiStore(db, threads, now),
     async addKey(key) {
       await writer.call('addKey', key)
     },

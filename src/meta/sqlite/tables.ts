@@ -3,6 +3,7 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
+export { openAiFiles, openAiParts, openAiUploads } from './openai-tables.ts'
 export * from './policy-tables.ts'
 export * from './share-tables.ts'
 

@@ -13,6 +13,8 @@ import { createTrash, hiddenFileVerbs } from './hidden-files.ts'
 import { keyVerbs } from './keys.ts'
 import { leaseVerbs } from './leases.ts'
 import { multipartVerbs } from './multiparts.ts'
+import { openAiFileVerbs } from './openai-files.ts'
+import { openAiUploadVerbs } from './openai-uploads.ts'
 import { createEventWriter, outboxVerbs } from './outbox.ts'
 import { createPaths } from './paths.ts'
 import { createPolicies } from './policies.ts'
@@ -52,11 +54,16 @@ function writerVerbs(
   const tables = recordTables(specs)
   const references = createReferences(db, specs)
   const files = createRecordFiles(db, references, trash, trashTimes)
+  const claims = claimVerbs(db, counters, paths, policies, events)
+  const ofFiles = fileVerbs(db, counters, paths, references, policies, events)
+  const openAiFiles = openAiFileVerbs(db, claims, ofFiles)
   return {
-    ...claimVerbs(db, counters, paths, policies, events),
-    ...fileVerbs(db, counters, paths, references, policies, events),
+    ...claims,
+    ...ofFiles,
     ...hiddenFileVerbs(db, paths, references, trash, events),
     ...outboxVerbs(db),
+    ...openAiFiles,
+    ...openAiUploadVerbs(db, claims, openAiFiles),
     ...recordVerbs(db, tables, references, files, createFieldQuotas(db, policies)),
     ...removalVerbs(db, tables, references, files),
     ...leaseVerbs(db, transforms),

@@ -7,6 +7,7 @@ import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { hiddenFilesContract } from '../../contract/hidden-files.ts'
 import { type Fixture, metaStoreContract } from '../../contract/meta-store.ts'
+import { openAiContract } from '../../contract/openai.ts'
 import { outboxContract } from '../../contract/outbox.ts'
 import { sharesContract } from '../../contract/shares.ts'
 import { upkeepContract } from '../../contract/upkeep.ts'
@@ -29,3 +30,4 @@ uploadPartsContract('SQLite', open)
 upkeepContract('SQLite', open)
 wrappedKeysContract('SQLite', open)
 sharesContract('SQLite', open)
+openAiContract('SQLite', open)
