@@ -29,6 +29,7 @@ const COMMANDS = {
   doctor: () => import('./commands/doctor.ts'),
   'migrate-backend': () => import('./commands/migrate-backend.ts'),
   openapi: () => import('./commands/openapi.ts'),
+  generate: () => import('./commands/generate.ts'),
 }
 
 const ROOT: Command = {
