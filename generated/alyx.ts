@@ -59,7 +59,7 @@ export interface PostsUpdate {
 /** What these fields hold once they are expanded; what the caller may not read stays an id. */
 export interface PostsExpand {
   readonly cover: DocumentsFile | string | null
-  readonly gallery: (DocumentsFile | (string[])[number])[]
+  readonly gallery: (DocumentsFile | string)[]
 }
 
 /** Conditions on records of posts. */
@@ -68,7 +68,7 @@ export interface PostsFilter {
   readonly title?: alyx.Filter<string, "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "like" | "in" | "contains">
   readonly author?: alyx.Filter<string, "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "like" | "in" | "contains">
   readonly cover?: alyx.Filter<string, "eq" | "ne" | "in">
-  readonly gallery?: alyx.Filter<(string[])[number], "contains">
+  readonly gallery?: alyx.ListFilter<string>
   readonly created?: alyx.Filter<string, "eq" | "ne" | "gt" | "gte" | "lt" | "lte" | "in">
 }
 

@@ -120,9 +120,8 @@ export type ListFilter<T> = null | {
 export type Sort<Field extends string> = Field | `-${Field}`
 
 /** A record whose fields `E` are replaced by what they stand for. */
-export type Expanded<C extends CollectionTypes, E extends keyof C['expand']> = [E] extends [never]
-  ? C['record']
-  : Omit<C['record'], E> & Pick<C['expand'], E>
+export type Expanded<C extends CollectionTypes, E extends keyof C['expand']> = Omit<C['record'], E> &
+  Pick<C['expand'], E>
 
 export interface UploadProgress {
   /** Bytes sent; never falls. */

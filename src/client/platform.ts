@@ -55,6 +55,9 @@ export interface BareResponse {
   json(): Promise<unknown>
 }
 
+/** The `AbortSignal` of the platform. */
+export type PlatformSignal = typeof globalThis extends { AbortSignal: { prototype: infer R } } ? R : AbortSignalLike
+
 /** A `fetch` of the caller's own. */
 export type Fetch = (
   url: string,
@@ -62,6 +65,6 @@ export type Fetch = (
     method: string
     headers: Record<string, string>
     body?: string
-    signal: AbortSignal
+    signal: PlatformSignal
   },
 ) => Promise<BareResponse>

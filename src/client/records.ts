@@ -5,13 +5,16 @@ import type { CollectionTypes, Expanded, Sort } from './model.ts'
 import type { AbortSignalLike } from './platform.ts'
 import { pathOf, type Transport } from './transport.ts'
 
-export interface RecordOptions<Expand extends string> {
+export interface RecordOptions<Expand extends string> extends Plain {
   /** Fields whose ids are replaced by the file or record they stand for; what the caller may not read stays an id. */
-  readonly expand?: readonly Expand[]
+  readonly expand: readonly Expand[]
+}
+
+interface Plain {
   readonly signal?: AbortSignalLike
 }
 
-export interface RecordQuery<C extends CollectionTypes, Expand extends string> extends RecordOptions<Expand> {
+export interface RecordQuery<C extends CollectionTypes> extends Plain {
   /** All conditions must hold. */
   readonly filter?: C['filter']
   readonly sort?: Sort<C['sort']> | readonly Sort<C['sort']>[]
@@ -27,19 +30,29 @@ export interface RecordQuery<C extends CollectionTypes, Expand extends string> e
 
 type Fields<C extends CollectionTypes> = keyof C['expand'] & string
 
-/** The records of one collection. Every verb fails with AlyxError. */
+/** The records of one collection. Every verb fails with AlyxError. With `expand` fields hold what they name: see RecordOptions. */
 export interface CollectionClient<C extends CollectionTypes> {
-  list<const E extends Fields<C> = never>(query?: RecordQuery<C, E>): Listing<Expanded<C, E>>
-  get<const E extends Fields<C> = never>(id: C['id'], options?: RecordOptions<E>): Promise<Expanded<C, E>>
-  create<const E extends Fields<C> = never>(values: C['create'], options?: RecordOptions<E>): Promise<Expanded<C, E>>
+  list(query?: RecordQuery<C> & Unexpanded): Listing<C['record']>
+  list<const E extends Fields<C>>(query: RecordQuery<C> & RecordOptions<E>): Listing<Expanded<C, E>>
+  get(id: C['id'], options?: Unexpanded): Promise<C['record']>
+  get<const E extends Fields<C>>(id: C['id'], options: RecordOptions<E>): Promise<Expanded<C, E>>
+  create(values: C['create'], options?: Unexpanded): Promise<C['record']>
+  create<const E extends Fields<C>>(values: C['create'], options: RecordOptions<E>): Promise<Expanded<C, E>>
   /** Fields that are left out stay. Lists of files also take `field+` (append), `+field` (prepend) and `field-` (remove). */
-  update<const E extends Fields<C> = never>(
+  update(id: C['id'], change: C['update'], options?: Unexpanded): Promise<C['record']>
+  update<const E extends Fields<C>>(
     id: C['id'],
     change: C['update'],
-    options?: RecordOptions<E>,
+    options: RecordOptions<E>,
   ): Promise<Expanded<C, E>>
-  delete(id: C['id'], options?: { readonly signal?: AbortSignalLike }): Promise<void>
+  delete(id: C['id'], options?: Plain): Promise<void>
 }
+
+interface Unexpanded extends Plain {
+  readonly expand?: undefined
+}
+
+type Asked = Partial<RecordOptions<string>>
 
 interface PageOfRecords {
   readonly docs: readonly unknown[]
@@ -50,7 +63,7 @@ interface PageOfRecords {
 /** The verbs of the collection `name`. */
 export function createCollection(transport: Transport, name: string): CollectionClient<CollectionTypes> {
   const at = (id: string | number) => pathOf('collections', name, String(id))
-  const expanded = (options: RecordOptions<string> | undefined) => ({
+  const expanded = (options: Asked | undefined) => ({
     query: { expand: joined(options?.expand) },
     signal: options?.signal,
   })
@@ -64,7 +77,7 @@ export function createCollection(transport: Transport, name: string): Collection
       total,
       signal,
       ...query
-    }: RecordQuery<CollectionTypes, string> = {}) =>
+    }: RecordQuery<CollectionTypes> & Asked = {}) =>
       createListing(async (next) => {
         const { docs, next_cursor, ...rest } = await transport.json<PageOfRecords>('GET', pathOf('collections', name), {
           query: {
@@ -79,14 +92,12 @@ export function createCollection(transport: Transport, name: string): Collection
         })
         return { items: docs, next_cursor, ...(rest.total === undefined ? {} : { total: rest.total }) }
       }),
-    get: async (id: string | number, options?: RecordOptions<string>) =>
-      transport.json('GET', at(id), expanded(options)),
-    create: async (values: object, options?: RecordOptions<string>) =>
+    get: async (id: string | number, options?: Asked) => transport.json('GET', at(id), expanded(options)),
+    create: async (values: object, options?: Asked) =>
       transport.json('POST', pathOf('collections', name), { data: values, ...expanded(options) }),
-    update: async (id: string | number, change: object, options?: RecordOptions<string>) =>
+    update: async (id: string | number, change: object, options?: Asked) =>
       transport.json('PATCH', at(id), { data: change, ...expanded(options) }),
-    delete: async (id: string | number, options?: { readonly signal?: AbortSignalLike }) =>
-      transport.json('DELETE', at(id), options),
+    delete: async (id: string | number, options?: Plain) => transport.json('DELETE', at(id), options),
   }
   return verbs as unknown as CollectionClient<CollectionTypes>
 }

@@ -147,13 +147,15 @@ function formOf(
   const boundary = `alyx-${randomName()}`
   const part = (disposition: string, more = '') =>
     `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n${more}\r\n`
-  // The three characters that WHATWG HTML §4.10.22.8 escapes in a file name.
-  const escaped = name.replace(
-    /["\r\n]/g,
-    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
+  // RFC 8187: what encodeURIComponent leaves and the grammar does not know is encoded, too.
+  const encoded = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
   )
   const texts = fields.map(([key, value]) => `${part(`name="${key}"`)}${value}\r\n`).join('')
-  const head = new TextEncoder().encode(texts + part(`name="file"; filename="${escaped}"`, `Content-Type: ${type}\r\n`))
+  const head = new TextEncoder().encode(
+    texts + part(`name="file"; filename="file"; filename*=UTF-8''${encoded}`, `Content-Type: ${type}\r\n`),
+  )
   const tail = new TextEncoder().encode(`\r\n--${boundary}--\r\n`)
   const body =
     content instanceof Uint8Array

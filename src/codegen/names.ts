@@ -26,3 +26,8 @@ export function comment(text: string): string {
 function isControl(letter: string): boolean {
   return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(letter)
 }
+
+/** Letters that nobody sees, or that change the order of others, as escapes: all of them stand in string literals. */
+export function shown(text: string): string {
+  return text.replace(/[\p{Cf}\u2028\u2029]/gu, (letter) => `\\u{${letter.codePointAt(0)!.toString(16)}}`)
+}

@@ -3,7 +3,7 @@ import { formatSize } from '../core/units.ts'
 import { isComparable, isList, isRequired, isSettable, typeOf } from '../schema/fields.ts'
 import type { Bucket, Collection, Field, Schema } from '../schema/model.ts'
 import { primaryOf } from '../schema/resolve.ts'
-import { comment, key, literal, typeName } from './names.ts'
+import { comment, key, literal, shown, typeName } from './names.ts'
 
 /** The text of the module. The same schema gives the same text. `maxFileSize` stands in for buckets without their own, bytes. */
 export function generateTypescript(schema: Schema, maxFileSize: number | null): string {
@@ -20,7 +20,7 @@ export function generateTypescript(schema: Schema, maxFileSize: number | null): 
     schemaType(buckets, collections),
     TAIL,
   ]
-  return `${parts.join('\n\n')}\n`
+  return shown(`${parts.join('\n\n')}\n`)
 }
 
 type SizedBucket = Omit<Bucket, 'maxFileSize'> & { readonly maxFileSize: number }

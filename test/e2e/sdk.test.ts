@@ -1,8 +1,8 @@
 // The generated client against a real server process: every call.
 import { createHash } from 'node:crypto'
-import { AlyxError, isFile } from 'alyx/client'
+import { AlyxError, isFile, type RecordQuery } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { PostsRecord } from '../client/generated/alyx.ts'
+import type { PostsRecord, Schema } from '../client/generated/alyx.ts'
 import { freshName, SCHEMA, stageClient } from '../client/stage.ts'
 import { PNG } from '../support/samples.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -173,7 +173,7 @@ describe('records', () => {
         await alice.posts.create({ title: `${mark} ${at}: a,b`, state, likes: at, parent: made[0]?.id ?? null }),
       )
     const titled = { title: { contains: mark } } as const
-    const by = async (filter: Parameters<typeof alice.posts.list>[0] & object) =>
+    const by = async (filter: RecordQuery<Schema['collections']['posts']>) =>
       (await alice.posts.list({ sort: 'likes', ...filter })).items.map(({ likes }) => likes)
     expect(await by({ filter: titled })).toEqual([0, 1, 2])
     expect(await by({ filter: { ...titled, state: 'live' }, sort: ['-likes', 'id'] })).toEqual([2, 1])
