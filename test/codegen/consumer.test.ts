@@ -23,7 +23,8 @@ beforeAll(async () => {
   mkdirSync(installed, { recursive: true })
   copyFileSync(join(root, 'package.json'), join(installed, 'package.json'))
   execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(installed, 'dist')], { cwd: root })
-  symlinkSync(join(root, 'node_modules', 'tus-js-client'), join(dir, 'node_modules', 'tus-js-client'))
+  for (const name of ['tus-js-client', '@types', 'undici-types'])
+    symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name))
   expect(await project.run(['generate', '--out', dir])).toMatchObject({ code: 0 })
 }, 240_000)
 
@@ -36,6 +37,7 @@ interface Setting {
   readonly lib?: readonly string[]
   readonly moduleResolution?: string
   readonly module?: string
+  readonly types?: readonly string[]
 }
 
 /** What the compiler says about a program of the project; '' = nothing. */
@@ -101,6 +103,15 @@ client.storage.files.upload(new File(['x'], 'x'), { signal: new AbortController(
 client.storage.files.upload(new Blob(['x']).stream())
 `
     expect(compile('dom.ts', text, { lib: ['ES2022', 'DOM'] })).toBe('')
+  })
+
+  it('lets the programs of docs/sdk.md through', () => {
+    mkdirSync(join(dir, 'generated'), { recursive: true })
+    copyFileSync(join(root, 'generated/alyx.ts'), join(dir, 'generated/alyx.ts'))
+    const page = readFileSync(join(root, 'docs/sdk.md'), 'utf8')
+    const text = [...page.matchAll(/^```ts(?: no-run)?\n([\s\S]*?)^```$/gm)].map(([, code]) => code!).join('\n')
+    expect(text).toContain('client.shares.create')
+    expect(compile('docs.ts', text, { types: ['node'] })).toBe('')
   })
 
   const cases = [...readFileSync(join(here, 'refused/cases.ts'), 'utf8').matchAll(/^\/\/! (.+)\n(.+)$/gm)]
