@@ -73,7 +73,7 @@ describe('README.md', () => {
     writeFileSync(join(server.dir, 'hello.txt'), 'hello from Alyx\n')
     mkdirSync(join(server.dir, 'generated'), { recursive: true })
     const client = pathToFileURL(join(root, 'src/client/node/alyx.ts')).href
-    const generated = readFileSync(join(root, 'generated/alyx.ts'), 'utf8').replace('alyx/client', client)
+    const generated = readFileSync(join(root, 'generated/alyx.ts'), 'utf8').replace("'alyx/client'", `'${client}'`)
     writeFileSync(join(server.dir, 'generated/alyx.ts'), generated)
     const output = await run('client.mts', [process.execPath], block('createClient'))
     expect(output).toMatch(/^16 http:\S+\/download\?token=/m)
