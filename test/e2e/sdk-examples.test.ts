@@ -181,6 +181,25 @@ describe.skipIf(why !== null)(`examples/browser in Chromium${why === null ? '' :
     await page.close()
   })
 
+  it('where there is no XMLHttpRequest, as in service workers, fetch carries uploads of any size', async () => {
+    const page = await browser.context.newPage()
+    await page.addInitScript(() => Reflect.deleteProperty(globalThis, 'XMLHttpRequest'))
+    await page.goto(site.origin)
+    await page.fill('input[name=url]', server.url)
+    await page.fill('input[name=token]', token)
+    await page.click('text=Connect')
+    for (const size of [1000, 3 * MIB]) {
+      const content = seededBytes(23, size)
+      const name = `by-fetch-${size}.bin`
+      writeFileSync(join(folder.dir, name), content)
+      await page.setInputFiles('#file', join(folder.dir, name))
+      await page.waitForSelector(`#files >> text=${name}`)
+      const rows = server.query('SELECT checksum FROM _alyx_files WHERE path = ?', `ada/${name}`)
+      expect(rows).toEqual([{ checksum: sha256(content) }])
+    }
+    await page.close()
+  })
+
   it('Uppy uploads, pauses and goes on', async () => {
     const { page, network, faults } = await open()
     const content = seededBytes(22, 10 * MIB)

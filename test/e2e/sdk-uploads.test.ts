@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -207,19 +208,37 @@ describe.each([
       })
 
       it('a small file whose answer is lost is stored once', async () => {
-        const proxy = await startProxy(server.port)
+        const proxy = await loseAnswers(server.port, 'PUT', 1)
         const own = stageClient({ url: `http://127.0.0.1:${proxy.port}`, token })
         const content = seededBytes(4, 200 * KIB)
         const name = freshName()
-        const upload = own.storage.files.upload(content, { name })
-        // Once the file is there the connection is cut, whether or not its answer got through.
-        await eventually('the file is stored', async () => {
-          proxy.cut()
-          return (await client().storage.files.list({ search: name })).items.length === 1
-        })
-        const file = await expectStored(upload, content)
+        const file = await expectStored(own.storage.files.upload(content, { name }), content)
+        expect(proxy.lost()).toBe(1)
         expect((await client().storage.files.list({ search: name })).items.map(({ id }) => id)).toEqual([file.id])
-        await proxy.close()
+        // Somebody else's file in the same place is no answer to this upload.
+        const again = await loseAnswers(server.port, 'PUT', 1)
+        const other = stageClient({ url: `http://127.0.0.1:${again.port}`, token })
+        expect(await failure(other.storage.files.upload(seededBytes(5, 100), { name }))).toMatchObject({
+          code: 'file_exists',
+        })
+        await Promise.all([proxy.close(), again.close()])
+      })
+
+      it('a large file whose beginning or end is not heard of is stored once', async () => {
+        for (const [method, count] of [
+          ['POST', 1],
+          ['PATCH', 3],
+        ] as const) {
+          const proxy = await loseAnswers(server.port, method, count)
+          const own = stageClient({ url: `http://127.0.0.1:${proxy.port}`, token })
+          const content = seededBytes(6, 3 * STEP)
+          const name = freshName()
+          await expectStored(own.storage.files.upload(content, { name }), content)
+          expect(proxy.lost()).toBe(count)
+          expect((await client().storage.files.list({ search: name })).items).toHaveLength(1)
+          expect(server.query('SELECT id FROM _alyx_uploads WHERE path = ?', name)).toEqual([])
+          await proxy.close()
+        }
       })
 
       it('one that nobody listens on ends the upload soon, with its cause', async () => {
@@ -441,3 +460,45 @@ describe.each([
     })
   })
 })
+
+interface LosingProxy {
+  readonly port: number
+  readonly lost: () => number
+  close(): Promise<void>
+}
+
+/** In front of the server: the first `count` answers to `method` never arrive, their connections end instead. */
+async function loseAnswers(target: number, method: string, count: number): Promise<LosingProxy> {
+  let lost = 0
+  const sockets = new Set<Socket>()
+  const proxy = createServer((near) => {
+    const far = connect(target, '127.0.0.1')
+    let asked = ''
+    const end = (): void => {
+      near.destroy()
+      far.destroy()
+    }
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', end).on('close', end)
+    }
+    near.on('data', (part: Buffer) => {
+      asked = /^([A-Z]+) \/\S+ HTTP/.exec(part.toString('latin1'))?.[1] ?? asked
+      far.write(part)
+    })
+    far.on('data', (part: Buffer) => {
+      if (asked !== method || lost >= count) return void near.write(part)
+      lost += 1
+      end()
+    })
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    lost: () => lost,
+    close: () => {
+      for (const socket of sockets) socket.destroy()
+      return new Promise((resolve) => proxy.close(() => resolve()))
+    },
+  }
+}
