@@ -1,7 +1,7 @@
 # One word per wish: `make start` from a fresh clone, `make test` before you believe anything.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: start install build s3 test test-long check lint bench generate clean help
+.PHONY: start install build s3 browser test test-long check lint bench generate clean help
 
 # Installing runs on the machine's own Node; everything after it on the Node that was installed with the packages.
 MACHINE_PATH := $(PATH)
@@ -16,7 +16,7 @@ help:
 	@echo 'make test-long  the same with the long loops'
 	@echo 'make check      types, style and the floor plan (also: make lint)'
 	@echo 'make bench      measure'
-	@echo 'make generate   write generated/ from the routes'
+	@echo 'make generate   write generated/ from the routes and schema.yaml'
 	@echo 'make clean      remove what was built; data/ stays'
 
 $(INSTALLED): package-lock.json
@@ -37,10 +37,14 @@ start: build
 s3:
 	@scripts/install-s3.sh
 
-test: build s3
+# Debian's Chromium for the example page, in the same way.
+browser:
+	@scripts/install-chromium.sh
+
+test: build s3 browser
 	@node scripts/test.mjs
 
-test-long: build s3
+test-long: build s3 browser
 	@node scripts/test.mjs --long
 
 check lint: $(INSTALLED)

@@ -7,6 +7,8 @@ if (major < 22 || (major === 22 && minor < 15))
   throw new Error(`tests need Node >= 22.15, this is ${process.version}: run them through npm`)
 
 export default defineConfig({
+  // As users import it; its sources, so that no test needs what was built.
+  resolve: { alias: { 'alyx/client': fileURLToPath(new URL('src/client/node/alyx.ts', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/s3-on-demand.ts'],

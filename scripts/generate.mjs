@@ -1,5 +1,5 @@
-// Writes generated/openapi.json from the routes of a server started nowhere: a fresh project in a scratch directory.
-// `--check` writes nothing and fails when the file is not what the routes say.
+// Writes generated/openapi.json from the routes of a server started nowhere, a fresh project in a scratch directory, and
+// generated/alyx.ts from the schema.yaml beside it. `--check` writes nothing and fails when a file is not what it should be.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,12 +22,30 @@ try {
   alyx('init')
   const made = alyx('openapi')
   const { paths } = JSON.parse(made)
-  if (!process.argv.includes('--check')) {
+  const checking = process.argv.includes('--check')
+  const files = ['--config', join(root, 'alyx.yml'), '--schema', join(root, 'schema.yaml')]
+  if (!checking) {
     writeFileSync(target, made)
     console.log(`generated/openapi.json: ${Object.keys(paths).length} paths`)
+    console.log(
+      alyx('generate', '--out', join(root, 'generated'), ...files)
+        .trim()
+        .replace(/^.*\//, 'generated/'),
+    )
   } else if (readFileSync(target, 'utf8') !== made) {
     console.error('generated/openapi.json is not what the routes say: run make generate')
     process.exitCode = 1
+  }
+  if (checking) {
+    const module = spawnSync('node', [join(root, 'bin', 'alyx.mjs'), 'generate', '--check', '--out', 'generated'], {
+      cwd: root,
+      env: { PATH: process.env.PATH, HOME: scratch },
+      encoding: 'utf8',
+    })
+    if (module.status !== 0) {
+      console.error('generated/alyx.ts is not what schema.yaml says: run make generate')
+      process.exitCode = 1
+    }
   }
 } finally {
   rmSync(scratch, { recursive: true, force: true })

@@ -32,6 +32,7 @@ const COMMANDS = {
   restore: () => import('./commands/restore.ts'),
   'migrate-backend': () => import('./commands/migrate-backend.ts'),
   openapi: () => import('./commands/openapi.ts'),
+  generate: () => import('./commands/generate.ts'),
 }
 
 const ROOT: Command = {

@@ -1,6 +1,6 @@
 // README.md tells the truth: what it shows is run, in its order, against a server with the buckets of schema.yaml.
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -15,6 +15,9 @@ const blocks = (language: string): string[] =>
   [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
     .filter(([, name]) => name === language)
     .map(([, , code]) => code!)
+
+/** The TypeScript that has `word` in it. */
+const block = (word: string): string => blocks('ts').find((code) => code.includes(word))!
 
 describe('README.md', () => {
   let server: TestServer
@@ -63,7 +66,17 @@ describe('README.md', () => {
 
   it('shows an app of your own that serves', async () => {
     const more = "console.log((await app.request('/health/ready')).status)\nawait alyx.close()\n"
-    expect(await run('app.mts', [process.execPath], module(blocks('ts')[0]!) + more)).toMatch(/^200$/m)
+    expect(await run('app.mts', [process.execPath], module(block('createAlyx')) + more)).toMatch(/^200$/m)
+  })
+
+  it('shows a typed client that works', async () => {
+    writeFileSync(join(server.dir, 'hello.txt'), 'hello from Alyx\n')
+    mkdirSync(join(server.dir, 'generated'), { recursive: true })
+    const client = pathToFileURL(join(root, 'src/client/node/alyx.ts')).href
+    const generated = readFileSync(join(root, 'generated/alyx.ts'), 'utf8').replace("'alyx/client'", `'${client}'`)
+    writeFileSync(join(server.dir, 'generated/alyx.ts'), generated)
+    const output = await run('client.mts', [process.execPath], block('createClient'))
+    expect(output).toMatch(/^16 http:\S+\/download\?token=/m)
   })
 
   it('shows a transformer that serves', async () => {

@@ -6,7 +6,10 @@ const MAX_LENGTH = 16 * 1024
 const KEY = /^[!-+\--~]+$/
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
 /** Understood as what they say, or ignored because the bytes and the server say it better. */
-const NOT_METADATA = new Set(['filename', 'name', 'path', 'expires_in', 'checksum', 'filetype', 'type', 'relativePath'])
+const NOT_METADATA = new Set([
+  ...['filename', 'name', 'path', 'expires_in', 'checksum', 'alyx_metadata', 'alyx_rules'],
+  ...['filetype', 'type', 'relativePath'],
+])
 
 /** The pairs of the header in their order; a key without a value is ''. Keys are ASCII without space and comma, values strict
  *  base64 of UTF-8. Fails: invalid_metadata. */
@@ -29,8 +32,8 @@ export function parsePairs(header: string): ReadonlyMap<string, string> {
   return pairs
 }
 
-/** `filename` (or `name`), `path`, `expires_in` and `checksum` become fields; every further key becomes file metadata, whatever
- *  it is called. Fails: invalid_metadata, invalid_filename. */
+/** `filename` (or `name`), `path`, `expires_in` and `checksum` become fields, `alyx_rules` the file's own rules, the JSON object
+ *  `alyx_metadata` all metadata; without that every further key becomes metadata, whatever it is called. Fails: invalid_metadata, invalid_filename. */
 export function parseUploadMetadata(header: string | undefined): UploadFields {
   const pairs = parsePairs(header ?? '')
   const name = pairs.get('filename') ?? pairs.get('name')
@@ -39,15 +42,23 @@ export function parseUploadMetadata(header: string | undefined): UploadFields {
       hint: 'Send Upload-Metadata: filename <base64 of the name>.',
     })
   }
+  const rules = pairs.get('alyx_rules')
   const own = [...pairs].filter(([key]) => !NOT_METADATA.has(key))
   return {
     name,
     path: pairs.get('path'),
     expires_in: pairs.get('expires_in'),
     checksum: pairs.get('checksum'),
-    // Text, because a key such as __proto__ survives JSON and would not survive an assignment.
-    metadata: own.length === 0 ? undefined : JSON.stringify(Object.fromEntries(own)),
+    metadata: metadataText(pairs.get('alyx_metadata'), own),
+    ...(rules === undefined ? {} : { rules }),
   }
+}
+
+/** Text, because a key such as __proto__ survives JSON and would not survive an assignment. Fails: invalid_metadata. */
+function metadataText(whole: string | undefined, own: readonly (readonly [string, string])[]): string | undefined {
+  if (own.length === 0) return whole
+  if (whole !== undefined) throw malformed(`has alyx_metadata, which is all metadata, and ${own[0]![0]} beside it`)
+  return JSON.stringify(Object.fromEntries(own))
 }
 
 function decode(decoder: { decode(bytes: Uint8Array): string }, key: string, value: string): string {

@@ -50,6 +50,17 @@ describe('fields and metadata', () => {
     })
   })
 
+  test('alyx_metadata is all metadata as JSON, alyx_rules the rules of the file', () => {
+    const metadata = JSON.stringify({ name: 'x', width: 3, tags: ['a'], __proto__: null })
+    const fields = parseUploadMetadata(
+      header({ filename: 'a', alyx_metadata: metadata, alyx_rules: '{"read":"true"}' }),
+    )
+    expect(fields).toMatchObject({ metadata, rules: '{"read":"true"}' })
+    expect(() => parseUploadMetadata(header({ filename: 'a', alyx_metadata: '{}', colour: 'blue' }))).toThrow(
+      expect.objectContaining({ code: 'invalid_metadata' }),
+    )
+  })
+
   test('every other key is file metadata and nothing more', () => {
     const other = {
       contentType: 'text/html',

@@ -1,0 +1,162 @@
+// Plain calls: one request with a fresh credential, its answer or an AlyxError, tried again where that cannot do harm.
+import { AlyxError, errorOfAnswer } from './errors.ts'
+import type { AbortSignalLike, BareResponse, Fetch } from './platform.ts'
+import { abortedBy, delayBefore, mayRepeat, wait } from './retry.ts'
+
+/** A JWT or an API key; a function is asked before every request, so that it can renew what has run out. */
+export type Token = string | null | (() => string | null | Promise<string | null>)
+
+export interface TransportOptions {
+  readonly url: string
+  readonly token?: Token | undefined
+  /** Default: the `fetch` of the platform. Uploads do not use it. */
+  readonly fetch?: Fetch | undefined
+  /** Milliseconds a call may wait for its answer to begin; default 60,000. Uploads have `stallTimeout` instead. */
+  readonly timeout?: number | undefined
+  /** How often a call is tried again; default 3. */
+  readonly retries?: number | undefined
+}
+
+export interface CallOptions {
+  readonly query?: Readonly<Record<string, Value | readonly Value[]>>
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as JSON. */
+  readonly data?: unknown
+  readonly signal?: AbortSignalLike | undefined
+  /** The caller brings a credential of another kind: none of the client's is sent. */
+  readonly anonymous?: boolean
+}
+
+type Value = string | number | boolean | null | undefined
+
+export interface Transport {
+  /** Without a trailing slash. */
+  readonly url: string
+  /** The Authorization header for the next request; null = anonymous. */
+  authorization(): Promise<string | null>
+  /** Whether asking for the token again can give another one. */
+  readonly renewable: boolean
+  /** The answer once its head is here. Fails: AlyxError. */
+  send(method: string, path: string, options?: CallOptions): Promise<BareResponse>
+  /** The JSON of the answer; undefined when it is empty. Fails: AlyxError. */
+  json<T>(method: string, path: string, options?: CallOptions): Promise<T>
+}
+
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE'])
+
+/** Fails: invalid_request when `url` is not http(s). */
+export function createTransport(options: TransportOptions): Transport {
+  const { token = null, timeout = 60_000, retries = 3 } = options
+  if (!/^https?:\/\/[^/]/.test(options.url)) {
+    throw new AlyxError('invalid_request', `"${options.url}" is not the address of a server`, {
+      hint: 'Write it as http://host:port.',
+    })
+  }
+  const url = options.url.replace(/\/+$/, '')
+  const doFetch = options.fetch ?? ((address, init) => globalThis.fetch(address, init))
+
+  const authorization = async (): Promise<string | null> => {
+    const text = typeof token === 'function' ? await token() : token
+    return text === null || text === '' ? null : `Bearer ${text}`
+  }
+
+  async function once(method: string, path: string, call: CallOptions): Promise<BareResponse> {
+    const { signal, anonymous = false } = call
+    const headers: Record<string, string> = { ...call.headers }
+    const credential = anonymous ? null : await authorization()
+    if (credential !== null) headers.authorization = credential
+    if (call.data !== undefined) headers['content-type'] = 'application/json'
+    if (signal?.aborted) throw abortedBy(signal)
+    const controller = new AbortController()
+    const stop = (): void => controller.abort()
+    let late = false
+    const timer = setTimeout(() => {
+      late = true
+      stop()
+    }, timeout)
+    signal?.addEventListener('abort', stop)
+    try {
+      const body = call.data === undefined ? {} : { body: JSON.stringify(call.data) }
+      const answer = await doFetch(url + path + queryOf(call.query), {
+        method,
+        headers,
+        signal: controller.signal,
+        ...body,
+      })
+      if (answer.status < 400) return answer
+      const text = await answer.text()
+      throw errorOfAnswer(answer.status, text, (name) => answer.headers.get(name))
+    } catch (error) {
+      signal?.removeEventListener('abort', stop)
+      if (error instanceof AlyxError) throw error
+      if (signal?.aborted) throw abortedBy(signal)
+      if (late) throw new AlyxError('timeout', `${url} did not answer within ${timeout} ms`, { cause: error })
+      throw new AlyxError('network_error', `${url} cannot be reached`, {
+        cause: error,
+        hint: 'Check the network, the url of the client and, in a browser, server.cors.allowed_origins.',
+      })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  async function send(method: string, path: string, call: CallOptions = {}): Promise<BareResponse> {
+    let renewed = false
+    for (let count = 0; ; count += 1) {
+      try {
+        return await once(method, path, call)
+      } catch (error) {
+        const failure = error as AlyxError
+        const stale = failure.code === 'token_expired' || failure.code === 'invalid_token'
+        if (stale && !renewed && typeof token === 'function' && call.anonymous !== true) renewed = true
+        else if (count >= retries || !mayRepeat(failure, IDEMPOTENT.has(method))) throw error
+        else await wait(delayBefore(count, failure.retryAfter), call.signal)
+      }
+    }
+  }
+
+  return {
+    url,
+    authorization,
+    renewable: typeof token === 'function',
+    send,
+    async json<T>(method: string, path: string, call: CallOptions = {}): Promise<T> {
+      const answer = await send(method, path, call)
+      const text = await answer.text().catch((error: unknown) => {
+        if (call.signal?.aborted) throw abortedBy(call.signal)
+        throw new AlyxError('network_error', `the answer of ${url} broke off`, { cause: error, status: answer.status })
+      })
+      try {
+        return (text === '' ? undefined : JSON.parse(text)) as T
+      } catch (error) {
+        throw new AlyxError('unexpected_answer', `${url} answered something that is not JSON`, {
+          cause: error,
+          status: answer.status,
+          hint: 'This does not look like an answer of Alyx: check the url of the client.',
+        })
+      }
+    },
+  }
+}
+
+/** `/api/…` with every segment encoded. */
+export function pathOf(...segments: readonly string[]): string {
+  return `/api/${segments.map(encodeSegment).join('/')}`
+}
+
+/** `.` and `..` would be taken as steps of the path by every URL parser: nothing is named so. */
+function encodeSegment(segment: string): string {
+  if (segment === '' || segment === '.' || segment === '..') {
+    throw new AlyxError('invalid_request', `"${segment}" cannot be the name or id of anything`)
+  }
+  return encodeURIComponent(segment)
+}
+
+function queryOf(query: CallOptions['query']): string {
+  const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
+    (Array.isArray(value) ? (value as readonly Value[]) : [value as Value])
+      .filter((one) => one !== undefined && one !== null)
+      .map((one) => `${encodeURIComponent(name)}=${encodeURIComponent(String(one))}`),
+  )
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
+}
