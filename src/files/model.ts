@@ -1,7 +1,8 @@
 // What the file service takes and gives. Protocols (REST, tus, …) are ways to call these verbs.
 import type { Readable } from 'node:stream'
 import type { Call, FileFacts, FileRow, LinkOperation } from '../core/model.ts'
-import type { CommitOptions, SortField } from '../meta/store.ts'
+import type { CommitOptions } from '../meta/commit.ts'
+import type { SortField } from '../meta/store.ts'
 import type { TransformRequest } from './transformer.ts'
 
 /** The fields of an upload as they arrive, all text; the service parses and refuses them. */

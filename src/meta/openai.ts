@@ -1,6 +1,6 @@
 // The part of the contract about /v1: the files it shows, and its uploads in parts.
 import type { FileFacts, FileRow } from '../core/model.ts'
-import type { CommitOptions } from './store.ts'
+import type { CommitOptions } from './commit.ts'
 
 /** Whose a file or an upload of /v1 is, and which API key made it. */
 export interface OpenAiOwner {

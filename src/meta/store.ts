@@ -2,6 +2,7 @@
 // Each verb is one transaction that is durable when its promise resolves. test/contract/meta-store.ts is its executable form.
 import type { ApiKeyRow, FileFacts, FileRow, Metadata, OwnRules, UploadDraft, UploadRow } from '../core/model.ts'
 import type { BlobPlaceStore } from './blob-places.ts'
+import type { CommitOptions } from './commit.ts'
 import type { HiddenFileStore } from './hidden-files.ts'
 import type { OpenAiStore, OpenAiUploadDraft } from './openai.ts'
 import type { OutboxStore } from './outbox.ts'
@@ -82,16 +83,6 @@ export interface Drift {
   readonly scope: string
   readonly counter: Usage
   readonly sum: Usage
-}
-
-/** How a claim becomes a file. */
-export interface CommitOptions {
-  /** Fails upload_locked unless it has the upload. */
-  readonly holder?: string | null
-  /** What the files of the bucket may have together, bytes; null = no limit. */
-  readonly bucketTotal?: number | null
-  /** Why the file is `quarantined` instead of `ready`. */
-  readonly quarantine?: string | null
 }
 
 export interface MetaStore

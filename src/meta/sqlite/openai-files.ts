@@ -1,8 +1,8 @@
 // Files of /v1 in the writer: committed and removed together with the file in its bucket.
 import type { Database } from 'better-sqlite3'
 import type { FileFacts, FileRow } from '../../core/model.ts'
+import type { CommitOptions } from '../commit.ts'
 import type { OpenAiFileDraft, OpenAiReason } from '../openai.ts'
-import type { CommitOptions } from '../store.ts'
 import type { claimVerbs } from './claims.ts'
 import type { fileVerbs } from './files.ts'
 import type { StoredOpenAiFile } from './openai-rows.ts'
