@@ -80,7 +80,8 @@ describe('README.md', () => {
   })
 
   it('shows a transformer that serves', async () => {
-    const [before, shown] = blocks('ts')
+    const before = blocks('ts').find((text) => text.includes('createAlyx'))
+    const shown = blocks('ts').find((text) => text.includes('const transformer'))
     const imports = "import { buffer } from 'node:stream/consumers'\nimport type { Transformer } from 'alyx'\n".replace(
       "'node:stream/consumers'",
       '"node:stream/consumers"',

@@ -2,9 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { furtherSteps } from '../../src/jobs/further-steps.ts'
-import { fileSteps } from '../../src/jobs/sweep-steps.ts'
-import type { MetaStore } from '../../src/meta/store.ts'
+import type { SweptStep } from '../../src/jobs/sweeps.ts'
 import { createProject, type Project } from '../support/project.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -55,8 +53,7 @@ describe('docs on upkeep', () => {
     expect(keys(swept.steps[0])).toEqual(keys(sweep.steps[0]))
     expect(keys(await server.doctor())).toEqual(keys(doctor))
     const rows = [...upkeep.matchAll(/^\| `(\w+)` \| `(\w+)` \| /gm)].map(([, name, kind]) => ({ name, kind }))
-    const steps = [...fileSteps({} as Parameters<typeof fileSteps>[0]), ...furtherSteps({} as MetaStore, [])]
-    expect(rows).toEqual(steps.map(({ name, kind }) => ({ name, kind })))
+    expect(rows).toEqual(swept.steps.map(({ name, kind }: SweptStep) => ({ name, kind })))
   })
 
   it('name what alyx backup and alyx restore print', async () => {

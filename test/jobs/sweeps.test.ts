@@ -47,6 +47,7 @@ describe('a sweep', () => {
     const report = await make()({ dryRun: false })
     expect(report).toMatchObject({ dryRun: false, ran: true, expired: 1, errors: 0, more: false, clockHeld: null })
     expect(report.steps.map(({ name }) => name)).toEqual([
+      'openai_uploads',
       'uploads',
       'deletions',
       'expired',
@@ -55,8 +56,9 @@ describe('a sweep', () => {
       'multiparts',
       'spools',
       'temporary_files',
+      'openai_answers',
     ])
-    expect(report.steps[2]).toEqual({ name: 'expired', kind: 'expired', cleared: 1, bytes: 9, errors: 0, more: false })
+    expect(report.steps[3]).toEqual({ name: 'expired', kind: 'expired', cleared: 1, bytes: 9, errors: 0, more: false })
     expect(shop.events.filter(({ name }) => name === 'sweep')).toEqual([{ name: 'sweep', fields: { ...report } }])
   })
 
