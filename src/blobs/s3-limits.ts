@@ -33,14 +33,16 @@ export const S3_TIMES: S3Times = {
 }
 
 const MIB = 1024 * 1024
-/** Bodies up to this are one request; larger ones go in parts of at least this. */
+/** Bodies that say they have no more are one request. */
 export const WHOLE = 8 * MIB
+/** Others go in parts of at least this: the least that S3 takes, so that many small ones keep the line busy while the server digests some. */
+export const PART = 5 * MIB
 /** Parts that may be on their way while the next one is being filled. */
-export const PARTS_AT_ONCE = 2
+export const PARTS_AT_ONCE = 4
 /** What Amazon S3 and those like it allow of one object. */
 const MOST_PARTS = 10_000
 const MOST_BYTES = 5 * 1024 * 1024 * MIB
-/** A body of unknown size gets larger parts late, so that hardly any pays for it: 62 GiB in small ones, 250 more in large ones. */
+/** A body of unknown size gets larger parts late, so that hardly any pays for it: 39 GiB in small ones, 250 more in large ones. */
 const LATE = 8_000
 const LATE_PART = 128 * MIB
 
@@ -52,12 +54,12 @@ export function partSize(size: number | null, number: number): number {
     })
   }
   if (number > MOST_PARTS) {
-    const limit = LATE * WHOLE + (MOST_PARTS - LATE) * LATE_PART
+    const limit = LATE * PART + (MOST_PARTS - LATE) * LATE_PART
     throw fail('file_too_large', 'the storage backend takes no more bytes without being told how many', {
       details: { limit },
       hint: 'Announce the size of the file.',
     })
   }
-  if (size === null) return number <= LATE ? WHOLE : LATE_PART
-  return Math.max(WHOLE, Math.ceil(size / MOST_PARTS))
+  if (size === null) return number <= LATE ? PART : LATE_PART
+  return size <= WHOLE ? WHOLE : Math.max(PART, Math.ceil(size / MOST_PARTS))
 }

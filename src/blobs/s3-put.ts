@@ -4,7 +4,7 @@ import { fail } from '../core/errors.ts'
 import type { BlobKey } from '../core/model.ts'
 import type { PutOptions } from './backend.ts'
 import { gather } from './gather.ts'
-import { partSize, WHOLE } from './s3-limits.ts'
+import { PART, partSize } from './s3-limits.ts'
 import { type Multipart, type MultipartDeps, openMultipart } from './s3-multipart.ts'
 import { putSingle, type SingleDeps } from './s3-single.ts'
 
@@ -20,7 +20,7 @@ export async function putBody(
   const signal = AbortSignal.any([outer, stop.signal])
   const spare: Buffer[] = []
   let number = 1
-  let room = Math.min(partSize(size, number), size ?? WHOLE)
+  let room = Math.min(partSize(size, number), size ?? PART)
   let piece: Buffer = Buffer.allocUnsafe(Math.min(room, FIRST))
   let filled = 0
   const open: { multipart: Multipart | null } = { multipart: null }
