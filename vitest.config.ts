@@ -18,6 +18,7 @@ export default defineConfig({
     // Hundreds of processes run the sources: their types are stripped once, as bin/alyx.mjs has it.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('.cache', import.meta.url)) },
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than processors at least: much of the time a test waits for a server, a disk or a lease.
+    maxWorkers: 3,
   },
 })

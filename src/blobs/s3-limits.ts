@@ -33,7 +33,7 @@ export const S3_TIMES: S3Times = {
 }
 
 const MIB = 1024 * 1024
-/** Bodies that say they have no more are one request. */
+/** Bodies up to this are one request. */
 export const WHOLE = 8 * MIB
 /** Others go in parts of at least this: the least that S3 takes, so that many small ones keep the line busy while the server digests some. */
 export const PART = 5 * MIB

@@ -4,7 +4,7 @@ import { fail } from '../core/errors.ts'
 import type { BlobKey } from '../core/model.ts'
 import type { PutOptions } from './backend.ts'
 import { gather } from './gather.ts'
-import { PART, partSize } from './s3-limits.ts'
+import { partSize, WHOLE } from './s3-limits.ts'
 import { type Multipart, type MultipartDeps, openMultipart } from './s3-multipart.ts'
 import { putSingle, type SingleDeps } from './s3-single.ts'
 
@@ -20,7 +20,8 @@ export async function putBody(
   const signal = AbortSignal.any([outer, stop.signal])
   const spare: Buffer[] = []
   let number = 1
-  let room = Math.min(partSize(size, number), size ?? PART)
+  // Without a size it may still be one request.
+  let room = size === null ? WHOLE : Math.min(partSize(size, number), size)
   let piece: Buffer = Buffer.allocUnsafe(Math.min(room, FIRST))
   let filled = 0
   const open: { multipart: Multipart | null } = { multipart: null }
@@ -29,18 +30,22 @@ export async function putBody(
     const at = spare.findIndex((buffer) => buffer.length === length)
     return at < 0 ? Buffer.allocUnsafeSlow(length) : spare.splice(at, 1)[0]!
   }
-  const send = async (): Promise<void> => {
+  const send = async (length: number): Promise<void> => {
     open.multipart ??= await openMultipart(deps, { key, name, signal, broke: (error) => stop.abort(error) })
     const sent = piece
-    await open.multipart.add(sent.subarray(0, filled), () => spare.push(sent))
+    await open.multipart.add(sent.subarray(0, length), () => {
+      if (sent.length === room) spare.push(sent)
+    })
   }
   const put = async (chunk: Buffer): Promise<void> => {
     for (let at = 0; at < chunk.length; ) {
       if (filled === room) {
-        await send()
+        const length = Math.min(filled, partSize(size, number))
+        const rest = piece.subarray(length, filled)
+        await send(length)
         room = partSize(size, ++number)
         piece = take(room)
-        filled = 0
+        filled = rest.copy(piece)
       } else if (filled === piece.length) {
         const larger = take(Math.min(room, piece.length * 4))
         piece.copy(larger, 0, 0, filled)
@@ -69,7 +74,7 @@ export async function putBody(
       await putSingle(deps, name, piece.subarray(0, filled))
       return written
     }
-    await send()
+    await send(filled)
     await open.multipart.complete(written)
     return written
   } catch (error) {
