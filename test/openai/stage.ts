@@ -4,6 +4,7 @@ import OpenAI from 'openai'
 import { createApiKey } from '../../src/access/api-keys.ts'
 import { type Alyx, createAlyx, serveAlyx } from '../../src/app.ts'
 import type { Scope } from '../../src/core/model.ts'
+import type { Inspect } from '../../src/files/inspection.ts'
 import type { EventName, Observer } from '../../src/observe/observer.ts'
 import { SECRET } from '../support/buckets.ts'
 import { type ConfigValues, createProject, type Project } from '../support/project.ts'
@@ -40,7 +41,12 @@ export interface Stage {
 
 /** Opens it. `files_api` beside the bucket, and other keys of alyx.yml, by `config`. */
 export async function openStage(
-  options: { readonly schema?: string; readonly config?: ConfigValues; readonly observer?: Observer } = {},
+  options: {
+    readonly schema?: string
+    readonly config?: ConfigValues
+    readonly observer?: Observer
+    readonly inspect?: Inspect
+  } = {},
 ): Promise<Stage> {
   const config = { files_api: { bucket: 'openai', max_size: '150MB' }, ...options.config }
   const project = await createProject({ schema: options.schema ?? SCHEMA, config })
@@ -52,6 +58,7 @@ export async function openStage(
     env: { ALYX_AUTH_JWT_SECRET: SECRET },
     overrides: { 'logging.level': 'silent' },
     migrate: true,
+    ...(options.inspect && { inspect: options.inspect }),
     clock,
     observer: {
       event(name, fields) {
