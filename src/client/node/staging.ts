@@ -106,7 +106,8 @@ export async function openStaging(dir: string, ttl: number, clock: () => number)
       })
     }
     const name = safeName(options.name ?? copy.name ?? '')
-    return alone(async () => {
+    // Awaited here: the copy goes when this block ends.
+    return await alone(async () => {
       const before = await manifest.get(checksum)
       const now = clock()
       const ends = Math.max(now + lives, before?.expires_at ?? 0)
