@@ -62,7 +62,7 @@ export function createDelivery(
             resumeKey: `staged ${staged.checksum}`,
             resumable: alone && options.resumable !== false,
           })
-          const stored = await inTime(upload)
+          const stored = await inTime(upload, signal)
           if (stored.checksum === staged.checksum) return stored
           await client.storage.bucket(bucket).delete(stored.id)
           throw new AlyxError('checksum_mismatch', 'the server stored something else than was staged', {
@@ -79,10 +79,14 @@ export function createDelivery(
   }
 
   /** A try that takes too long is broken off and goes on from what has arrived. */
-  async function inTime(upload: DeliveredUpload): Promise<AlyxFile> {
+  async function inTime(upload: DeliveredUpload, signal: AbortSignalLike | undefined): Promise<AlyxFile> {
     let tries = 0
     let timer: NodeJS.Timeout | undefined
+    // Not every step of an upload can be broken off: whoever gives up does not wait for one that hangs.
+    let giveUp = (): void => {}
     const late = new Promise<never>((_, reject) => {
+      giveUp = () => reject(abortedBy(signal))
+      signal?.addEventListener('abort', giveUp)
       timer = setInterval(() => {
         tries += 1
         if (tries <= retries) {
@@ -99,6 +103,7 @@ export function createDelivery(
       return await Promise.race([upload, late])
     } finally {
       clearInterval(timer)
+      signal?.removeEventListener('abort', giveUp)
     }
   }
 }
