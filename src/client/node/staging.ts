@@ -1,11 +1,10 @@
 // The staging folder: one copy of each content, kept for as long as the last caller asked.
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { copyFile, link, mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { contentTypeOf } from '../content-type.ts'
 import { AlyxError } from '../errors.ts'
 import type { UploadSource } from '../platform.ts'
+import { digestOf, linked, put } from './content-file.ts'
 import { createCopying } from './copying.ts'
 import { onDisk } from './disk-failure.ts'
 import { folderLock } from './folder-lock.ts'
@@ -217,35 +216,5 @@ export async function openStaging(dir: string, ttl: number, clock: () => number)
         throw error
       }
     },
-  }
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const part of createReadStream(path)) hash.update(part as Buffer)
-  return hash.digest('hex')
-}
-
-/** Replaces `to` whole. */
-async function put(from: string, temporaries: string, to: string): Promise<void> {
-  await using place = await temporaryPath(temporaries, 'content')
-  await linked(from, place.path)
-  await rename(place.path, to)
-}
-
-async function linked(from: string, to: string): Promise<void> {
-  try {
-    await link(from, to)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') {
-      throw new AlyxError('source_unreadable', 'this is not staged any more', {
-        cause: error,
-        hint: 'Stage it again, for longer or with persist.',
-      })
-    }
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw error
-    // File systems without hard links.
-    await copyFile(from, to)
   }
 }
