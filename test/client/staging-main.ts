@@ -28,6 +28,18 @@ if (verb === 'forever') {
   }
   await files.stage(Buffer.from(`kept by ${own}`), { persist: true })
   await files.stage(Buffer.from('kept by both'), { persist: true })
+} else if (verb === 'keep') {
+  // Stages contents that may go, and keeps each a moment later.
+  for (let round = 0; round < Number(rest[0]); round += 1) {
+    await files.stage(Buffer.from(`round ${round}`))
+    say((await files.stage(Buffer.from(`round ${round}`), { persist: true })).id)
+  }
+} else if (verb === 'clean') {
+  // Cleans by force, until it is killed.
+  for (;;) {
+    await files.cleanUp({ force: true })
+    say('cleaned')
+  }
 } else if (verb === 'kill-loop') {
   // Stages one after the other until it is killed.
   for (let count = 0; ; count += 1) {

@@ -309,6 +309,22 @@ describe('the folder', () => {
     expect(left()).toEqual([])
   })
 
+  it('what one process makes persistent is never lost to the forced clean-up of another', async () => {
+    const cleaners = [start('clean')]
+    for (const { lines, faults } of cleaners) await expect.poll(() => lines().length || faults()).toBeGreaterThan(0)
+    const keeper = start('keep', '60')
+    expect(await keeper.ended, keeper.faults()).toBe(0)
+    for (const { child, ended } of cleaners) {
+      child.kill('SIGKILL')
+      await ended
+    }
+    for (const { faults } of cleaners) expect(faults()).toBe('')
+    const ids = (await (await open()).list()).map(({ id }) => id).sort()
+    expect(ids).toEqual(keeper.lines().sort())
+    expect(contents()).toEqual(ids)
+    expect(left()).toEqual([])
+  })
+
   it('the lock of a dead process, and of one that died while it broke that lock, are free at once', async () => {
     const files = await open()
     const { child, ended } = start('forever')
