@@ -8,7 +8,12 @@ if (major < 22 || (major === 22 && minor < 15))
 
 export default defineConfig({
   // As users import it; its sources, so that no test needs what was built.
-  resolve: { alias: { 'alyx/client': fileURLToPath(new URL('src/client/node/alyx.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      'alyx/client/node': fileURLToPath(new URL('src/client/node/exports.ts', import.meta.url)),
+      'alyx/client': fileURLToPath(new URL('src/client/node/alyx.ts', import.meta.url)),
+    },
+  },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/s3-on-demand.ts'],

@@ -9,7 +9,7 @@ export const schema = {
     public: { allowedTypes: ["*/*"], maxFileSize: 104857600 },
   },
   collections: {
-    posts: { primary: "id" },
+    posts: { primary: "id", files: { cover: { bucket: "documents", list: false }, gallery: { bucket: "documents", list: true } } },
   },
 } as const
 

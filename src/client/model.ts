@@ -45,7 +45,13 @@ export interface SchemaFacts {
   readonly buckets: {
     readonly [name: string]: { readonly allowedTypes: readonly string[]; readonly maxFileSize: number }
   }
-  readonly collections: { readonly [name: string]: { readonly primary: string } }
+  readonly collections: {
+    readonly [name: string]: {
+      readonly primary: string
+      /** Fields that name files; `list` = several. */
+      readonly files?: { readonly [field: string]: { readonly bucket: string; readonly list: boolean } }
+    }
+  }
 }
 
 /** What TypeScript knows of it: the interface of a generated module. */

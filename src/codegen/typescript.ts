@@ -44,7 +44,8 @@ function facts(buckets: readonly SizedBucket[], collections: readonly Collection
       `    ${key(name)}: { allowedTypes: [${allowedTypes.map(literal).join(', ')}], maxFileSize: ${maxFileSize} },`,
   )
   const collectionLines = collections.map(
-    (collection) => `    ${key(collection.name)}: { primary: ${literal(primaryOf(collection).name)} },`,
+    (collection) =>
+      `    ${key(collection.name)}: { primary: ${literal(primaryOf(collection).name)}${fileFacts(collection)} },`,
   )
   return [
     '/** What the client looks at before it sends anything. Sizes are bytes. */',
@@ -53,6 +54,16 @@ function facts(buckets: readonly SizedBucket[], collections: readonly Collection
     `  collections: ${block(collectionLines, 2)},`,
     '} as const',
   ].join('\n')
+}
+
+/** Where the files of a record are; '' when it has none. */
+function fileFacts({ fields }: Collection): string {
+  const facts = [...fields.values()].flatMap((field) => {
+    const reference = field.internal ? undefined : typeOf(field).reference?.(field)
+    if (reference?.kind !== 'file') return []
+    return [`${key(field.name)}: { bucket: ${literal(reference.bucket)}, list: ${isList(field)} }`]
+  })
+  return facts.length === 0 ? '' : `, files: { ${facts.join(', ')} }`
 }
 
 function fileType({ name, allowedTypes, maxFileSize }: SizedBucket): string {

@@ -20,8 +20,12 @@ describe('docs/sdk.md', () => {
 
   it('shows a program that runs', async () => {
     const client = pathToFileURL(join(root, 'src/client/node/alyx.ts')).href
+    const staging = pathToFileURL(join(root, 'src/client/node/exports.ts')).href
     const here = (text: string): string =>
-      text.replaceAll("'alyx/client'", `'${client}'`).replaceAll('localhost:8080', `127.0.0.1:${server.port}`)
+      text
+        .replaceAll("'alyx/client'", `'${client}'`)
+        .replaceAll("'alyx/client/node'", `'${staging}'`)
+        .replaceAll('localhost:8080', `127.0.0.1:${server.port}`)
     mkdirSync(join(server.dir, 'generated'))
     cpSync(join(root, 'generated'), join(server.dir, 'generated'), { recursive: true })
     writeFileSync(join(server.dir, 'generated/alyx.ts'), here(readFileSync(join(root, 'generated/alyx.ts'), 'utf8')))
@@ -46,6 +50,9 @@ describe('docs/sdk.md', () => {
       'true',
       'NOTES',
       "pictures only: [ 'image/*' ]",
+      'Holiday 2026.mp4 11534336 video/mp4',
+      'true 6 {',
+      "[ 'reminder.txt' ]",
     ])
       expect(output).toContain(line)
   })

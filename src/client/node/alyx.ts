@@ -1,8 +1,7 @@
 // `alyx/client` in Node, Bun and Deno: the same, with paths of files, Node streams and a folder that remembers uploads.
-import { Readable } from 'node:stream'
 import { type Client, type ClientOptions, connect } from '../connect.ts'
 import type { AnySchema, SchemaFacts, SchemaTypes } from '../model.ts'
-import { fileOfStream, openFile } from './file-source.ts'
+import { NODE } from './host.ts'
 import { folderStore, stateFolder } from './resume-folder.ts'
 
 export * from '../exports.ts'
@@ -14,14 +13,5 @@ export function createClient<S extends SchemaTypes = AnySchema, M = unknown>(
   options: ClientOptions,
   schema: SchemaFacts | null = null,
 ): Client<S, M> {
-  return connect(NODE, options, schema) as Client<S, M>
-}
-
-const NODE = {
-  bytesOnly: true,
-  openPath: openFile,
-  fileOf: fileOfStream,
-  resumeStore: () => folderStore(stateFolder()),
-  streamBody: (chunks: AsyncIterator<Uint8Array>, fail: (error: unknown) => void) =>
-    Readable.from({ [Symbol.asyncIterator]: () => chunks }, { objectMode: false }).on('error', fail),
+  return connect({ ...NODE, resumeStore: () => folderStore(stateFolder()) }, options, schema) as Client<S, M>
 }

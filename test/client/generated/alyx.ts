@@ -11,7 +11,7 @@ export const schema = {
     stat: { allowedTypes: ["*/*"], maxFileSize: 1048576 },
   },
   collections: {
-    posts: { primary: "id" },
+    posts: { primary: "id", files: { cover: { bucket: "images", list: false }, gallery: { bucket: "files", list: true } } },
   },
 } as const
 
