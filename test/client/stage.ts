@@ -4,6 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientOptions, memoryStore } from 'alyx/client'
+import type { ConfigValues } from '../support/project.ts'
+import { newS3Bucket, s3Client, s3Config, s3Server } from '../support/s3-server.ts'
+import { startServer, type TestServer } from '../support/server.ts'
 import { createClient } from './generated/alyx.ts'
 
 /** Every operation is for whoever is signed in; `drop` takes and never shows, `images` takes pictures only. */
@@ -22,6 +25,7 @@ buckets:
     backend: ${backend}
     max_file_size: 100MB
     file_security: true
+    trash: 7d
     rules: {create: auth.id != null, read: auth.id == file.owner_id, download: auth.id == file.owner_id, update: auth.id == file.owner_id, delete: auth.id == file.owner_id}
   drop:
     backend: ${backend}
@@ -44,6 +48,23 @@ collections:
       created: {type: timestamp, default: now}
     rules: {create: auth.id != null, read: "true", update: auth.id != null, delete: auth.id != null}
 `
+
+const { access, skipped } = await s3Server()
+
+/** Where the files of a suite are: in a folder, and in S3 where there is a server; `open` starts a server of the product. */
+export const PLACES = [
+  { where: 'in a folder', backend: 'local', why: null },
+  { where: `in S3${skipped}`, backend: 'cloud', why: skipped === '' ? null : skipped },
+] as const
+
+/** The product with its files there. */
+export async function startAt(
+  backend: (typeof PLACES)[number]['backend'],
+  config: ConfigValues = {},
+): Promise<TestServer> {
+  const backends = backend === 'cloud' ? { cloud: s3Config(access!, await newS3Bucket(s3Client(access!))) } : undefined
+  return startServer({ schema: SCHEMA(backend), config: { ...config, ...(backends && { storage: { backends } }) } })
+}
 
 /** A client of the generated module, which remembers uploads only while the test runs unless told otherwise. */
 export function stageClient(options: ClientOptions) {

@@ -1,24 +1,22 @@
-// Shares by the client, on servers that have them.
+// Shares by the client.
 import { type AlyxError, isAlyxError } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freshName, SCHEMA, stageClient } from '../client/stage.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { freshName, PLACES, stageClient, startAt } from '../client/stage.ts'
+import type { TestServer } from '../support/server.ts'
 
-const server: TestServer = await startServer({ schema: SCHEMA() })
-const document = (await (await fetch(`${server.url}/openapi.json`)).json()) as { readonly paths: object }
-const offered = '/api/shares' in document.paths
-
-afterAll(() => server.stop())
-
-describe.skipIf(!offered)(`shares${offered ? '' : ': skipped, this server has no /api/shares'}`, () => {
+describe.each(PLACES)('shares of files $where', ({ backend, why }) => {
+  if (why !== null) return it.skip('needs an S3 server')
+  let server: TestServer
   let alice: ReturnType<typeof stageClient>
   let nobody: ReturnType<typeof stageClient>
   let id: string
   beforeAll(async () => {
+    server = await startAt(backend)
     alice = stageClient({ url: server.url, token: await server.token('alice') })
     nobody = stageClient({ url: server.url })
     id = (await alice.storage.files.upload(new TextEncoder().encode('shared'), { name: freshName('.txt') })).id
   })
+  afterAll(() => server?.stop())
   const failure = async (work: Promise<unknown>): Promise<AlyxError> => {
     const error = await work.catch((reason: unknown) => reason)
     expect(isAlyxError(error)).toBe(true)
