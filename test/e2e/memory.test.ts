@@ -7,7 +7,7 @@ import { seededStream, sha256OfSeed } from '../support/random.ts'
 import { startServer } from '../support/server.ts'
 
 const MiB = 1024 * 1024
-const SIZE = (process.env.ALYX_TEST_LONG === '1' ? 1024 : 256) * MiB
+const SIZE = (process.env.ALYX_TEST_LONG === '1' ? 1024 : 128) * MiB
 const CLIENTS = 4
 
 type Way = (port: number, token: string, name: string, seed: number, size: number) => Promise<Answer>

@@ -7,7 +7,7 @@ const LONG = process.env.ALYX_TEST_LONG === '1'
 
 killLoop({
   name: 'kill loop',
-  rounds: Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 16)),
+  rounds: Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 200 : 12)),
   schema: SCHEMA,
   sizes: [0, 1, 4095, 4100, 30_000, 70_000, 300_000],
   rest: 0,

@@ -32,7 +32,7 @@ function anyOrder(dice: Chance): Order {
 
 killLoop({
   name: 'kill loop with sweeps and backups',
-  rounds: Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 80 : FIRST.length + 2)),
+  rounds: Number(process.env.ALYX_KILL_ROUNDS ?? (LONG ? 80 : FIRST.length)),
   schema: SCHEMA.replace(
     'collections:',
     '  brief: {backend: local, max_file_size: 1KB, rules: {create: "true", read: "true"}}\ncollections:',
