@@ -118,6 +118,7 @@ export function startUpload<F>(work: UploadWork<F>): Upload<F> {
   const promise = Promise.resolve()
     .then(() => {
       if (work.signal?.aborted) void abort(abortedBy(work.signal))
+      if (given.signal.aborted) throw abortedBy(given.signal)
       return work.run(steering)
     })
     .then(

@@ -57,3 +57,13 @@ export function wait(ms: number, signal?: AbortSignalLike): Promise<void> {
     signal?.addEventListener('abort', stop)
   })
 }
+
+/** What `work` ends with; rejects at once when `signal` aborts, whatever becomes of the work. */
+export function unlessAborted<T>(signal: AbortSignalLike, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(abortedBy(signal))
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop)
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

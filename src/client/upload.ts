@@ -8,6 +8,7 @@ import type { UploadSource } from './platform.ts'
 import { randomName } from './random.ts'
 import { forget } from './resumable.ts'
 import type { ResumeStore } from './resume-store.ts'
+import { unlessAborted } from './retry.ts'
 import { sendEndless, sendLarge, sendSmall, type Trail } from './sending.ts'
 import type { FileFields } from './single.ts'
 import { bareType, blobSource, bytesSource, type EndlessSource, type Host, openSource, type Source } from './source.ts'
@@ -98,7 +99,7 @@ export function createUpload(deps: UploadDeps) {
       const name = options.name ?? sourceName
       const head = await bytesOf(await source.slice(0, Math.min(HEAD, source.size)))
       const type = requireFit(bucket, source.size, head, bareType(options.type ?? source.type), name)
-      const step = await chunkSizeOf(bucket)
+      const step = await unlessAborted(steering.signal, chunkSizeOf(bucket))
       const parcel = { bucket, type, fields: fieldsOf(options, name ?? randomName()) }
       steering.progress(0, source.size)
       if (source.size <= step) return sendSmall(deps, steering, source, parcel)
@@ -110,8 +111,8 @@ export function createUpload(deps: UploadDeps) {
 
     /** What fits into one request is sent as one; the rest as it comes, or gathered where requests must have a length. */
     async function sendUnmeasured(steering: Steering, source: EndlessSource): Promise<AlyxFile> {
-      const step = await chunkSizeOf(bucket)
-      const { bytes, done } = await readStart(source.chunks, step)
+      const step = await unlessAborted(steering.signal, chunkSizeOf(bucket))
+      const { bytes, done } = await unlessAborted(steering.signal, readStart(source.chunks, step))
       if (done) return sendMeasured(steering, bytesSource(bytes, source.type), source.name)
       const { streamBody } = host
       const chunks = rejoined(bytes, source.chunks)

@@ -5,6 +5,8 @@ export interface CuttingProxy {
   readonly port: number
   /** How many connections were cut so far. */
   readonly cuts: () => number
+  /** How many connections came so far. */
+  readonly connections: () => number
   /** Destroys everything that is open. */
   cut(): void
   /** Each further connection dies after this many bytes towards the server; null = never. */
@@ -19,8 +21,10 @@ export async function startProxy(targetPort: number): Promise<CuttingProxy> {
   const open = new Set<Socket>()
   let limit: number | null = null
   let cuts = 0
+  let connections = 0
   let mode: 'on' | 'refuse' | 'hang' = 'on'
   const server = createServer((near) => {
+    connections += 1
     if (mode === 'refuse') return void near.resetAndDestroy()
     if (mode === 'hang') {
       open.add(near)
@@ -60,6 +64,7 @@ export async function startProxy(targetPort: number): Promise<CuttingProxy> {
   return {
     port: (server.address() as AddressInfo).port,
     cuts: () => cuts,
+    connections: () => connections,
     cut: () => {
       for (const socket of open) {
         cuts += 1
