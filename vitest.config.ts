@@ -7,7 +7,7 @@ if (major < 22 || (major === 22 && minor < 15))
   throw new Error(`tests need Node >= 22.15, this is ${process.version}: run them through npm`)
 
 export default defineConfig({
-  // As users import it; its sources, so that no test needs what was built.
+  // As users import it, from the sources.
   resolve: {
     alias: {
       'alyx/client/node': fileURLToPath(new URL('src/client/node/exports.ts', import.meta.url)),
@@ -20,7 +20,7 @@ export default defineConfig({
     testTimeout: 240_000,
     hookTimeout: 240_000,
     expect: { poll: { timeout: 60_000 } },
-    // Hundreds of processes run the sources: their types are stripped once, as bin/alyx.mjs has it.
+    // Hundreds of processes: each file is compiled once, as bin/alyx.mjs has it.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('.cache', import.meta.url)) },
     pool: 'forks',
     // One more than processors at least: much of the time a test waits for a server, a disk or a lease.

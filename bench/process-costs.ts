@@ -1,7 +1,6 @@
 // What the process itself costs: time until the first answer, memory at rest, and memory growth under large uploads.
 import { startServer } from '../test/support/server.ts'
 import { startClient } from './jobs.ts'
-import { PRODUCT } from './product.ts'
 
 const MiB = 1024 * 1024
 
@@ -9,7 +8,7 @@ const MiB = 1024 * 1024
 export async function measureStart(
   rounds: number,
 ): Promise<{ readonly milliseconds: readonly number[]; readonly idle: readonly number[] }> {
-  const server = await startServer(PRODUCT.start)
+  const server = await startServer()
   const milliseconds: number[] = []
   const idle: number[] = []
   try {
@@ -27,7 +26,7 @@ export async function measureStart(
 
 /** Four clients upload `size` bytes each at once; the largest resident size above rest, in MiB. */
 export async function measureMemory(way: 'put' | 'multipart', size: number, durability: string): Promise<number> {
-  const server = await startServer({ ...PRODUCT.start, config: { database: { durability } } })
+  const server = await startServer({ config: { database: { durability } } })
   const client = startClient()
   try {
     const headers = { authorization: `Bearer ${await server.token('bench')}` }

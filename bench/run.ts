@@ -4,7 +4,7 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { codecScenarios } from './codecs.ts'
 import { measureMemory, measureStart } from './process-costs.ts'
-import { PRODUCT } from './product.ts'
+import { BUILD } from './product.ts'
 import { recordScenarios } from './records.ts'
 import { s3Scenarios } from './s3.ts'
 import { type Scenario, scenariosOf } from './scenarios.ts'
@@ -125,7 +125,7 @@ const results: Result[] = []
 // Ratios of a busy machine mean little: the load before the start is part of the result.
 const [load] = loadavg()
 process.stderr.write(
-  `the product runs from ${PRODUCT.from}; load average ${load?.toFixed(1)} on ${cpus().length} processors\n`,
+  `the product runs from ${BUILD}; load average ${load?.toFixed(1)} on ${cpus().length} processors\n`,
 )
 const s3 = s3Scenarios(big)
 const bench = await createBench(durability)
@@ -152,6 +152,6 @@ if (wanted('memory'))
 process.stdout.write(`${show(results)}\n`)
 writeFileSync(
   new URL('./results.json', import.meta.url),
-  `${JSON.stringify({ node: process.version, processor: cpus()[0]?.model, processors: cpus().length, memory: totalmem(), product: PRODUCT.from, load, quick: values.quick, only: values.only ?? null, durability, rounds, big, results }, null, 2)}\n`,
+  `${JSON.stringify({ node: process.version, processor: cpus()[0]?.model, processors: cpus().length, memory: totalmem(), product: BUILD, load, quick: values.quick, only: values.only ?? null, durability, rounds, big, results }, null, 2)}\n`,
 )
 if (results.some(({ pass }) => !pass)) process.exitCode = 1

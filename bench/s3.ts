@@ -6,7 +6,6 @@ import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { forkHere, type Job } from './jobs.ts'
 import { openLink } from './link.ts'
-import { PRODUCT } from './product.ts'
 import type { Scenario } from './scenarios.ts'
 import type { Transfer } from './sdk.ts'
 import type { Bench } from './stage.ts'
@@ -102,7 +101,6 @@ async function openStage(bench: Bench, place: '' | '-loopback', big: number): Pr
   const { endpoint, accessKeyId: access_key_id, secretAccessKey: secret_access_key } = ceph
   const s3 = { type: 's3', bucket: BUCKET, endpoint, force_path_style: true, access_key_id, secret_access_key }
   const server = await startServer({
-    ...PRODUCT.start,
     schema: SCHEMA,
     config: { logging: { level: 'warn' }, storage: { backends: { s3 } } },
   })

@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { request } from '../test/support/http.ts'
 import { startServer, type TestServer } from '../test/support/server.ts'
 import { type Client, type Content, type Job, startClient, startRaw } from './jobs.ts'
-import { PRODUCT } from './product.ts'
 import { RECORDS, seedRecords } from './records.ts'
 import { SEED, seedFiles } from './seed.ts'
 
@@ -58,7 +57,6 @@ ${Object.entries({
 /** Starts everything. `durability` is `full` or `normal`, for both servers. */
 export async function createBench(durability: 'full' | 'normal'): Promise<Bench> {
   const server = await startServer({
-    ...PRODUCT.start,
     schema: SCHEMA,
     config: {
       database: { durability },

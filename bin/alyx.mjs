@@ -13,7 +13,9 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 if (major > 22 || (major === 22 && minor >= 15)) {
   // Compiled code of the last start; where the package cannot be written to, every start compiles anew.
   module.enableCompileCache?.(fileURLToPath(new URL('../.cache', import.meta.url)))
-  const { run } = await import(new URL(isBuilt() ? '../dist/cli/main.js' : '../src/cli/main.ts', import.meta.url).href)
+  const { run } = await import(
+    new URL(isBuilt() ? '../dist/command/main.js' : '../src/cli/main.ts', import.meta.url).href
+  )
   await run(process.argv.slice(2))
 } else {
   const require = createRequire(import.meta.url)
@@ -35,7 +37,7 @@ function isBuilt() {
   const sources = fileURLToPath(new URL('../src', import.meta.url))
   if (!existsSync(sources)) return true
   const built = statSync(new URL('../dist/.built', import.meta.url), { throwIfNoEntry: false })
-  if (!built || !existsSync(new URL('../dist/cli/main.js', import.meta.url))) return false
+  if (!built || !existsSync(new URL('../dist/command/main.js', import.meta.url))) return false
   return readdirSync(sources, { recursive: true }).every(
     (name) => statSync(join(sources, name)).mtimeMs <= built.mtimeMs + 1,
   )

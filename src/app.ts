@@ -143,7 +143,7 @@ export async function createAlyx(options: AlyxOptions = {}): Promise<Alyx> {
     const [database, stored] = await Promise.all([up(meta.ready()), up(blobs.ready())])
     return { server: !retired, database, storage: stored }
   }
-  const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+  const { version } = createRequire(import.meta.url)('alyx/package.json') as { version: string }
   const app = createHttp({
     files,
     records,

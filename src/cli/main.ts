@@ -1,5 +1,5 @@
 // The command line: finds the command, checks its options, runs it, and turns every failure into a line and an exit code.
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { parseArgs, stripVTControlCharacters } from 'node:util'
 import { type ArgsDef, type CommandDef, renderUsage, runCommand } from 'citty'
 import { didYouMean } from '../core/problem.ts'
@@ -142,6 +142,5 @@ async function help(command: Command, parent: Command): Promise<string> {
 }
 
 function version(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version
+  return (createRequire(import.meta.url)('alyx/package.json') as { readonly version: string }).version
 }

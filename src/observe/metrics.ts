@@ -31,7 +31,7 @@ export function createMetrics(): Metrics {
   let waiting: [EventName, Fields][] = []
 
   const load = (): NonNullable<typeof loaded> => {
-    loaded ??= import('prom-client').then((prometheus) => {
+    loaded ??= import('prom-client').then(({ default: prometheus }) => {
       const made = createCounters(
         prometheus,
         () => active,

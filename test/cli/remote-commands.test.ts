@@ -65,7 +65,7 @@ describe('alyx put', () => {
 
   it('takes standard input as a stream under a name', async () => {
     const { fileArguments, dir } = server.project
-    const main = join(import.meta.dirname, '..', 'support', 'serve-main.ts')
+    const main = join(import.meta.dirname, '..', '..', 'bin', 'alyx.mjs')
     const child = spawn(process.execPath, [main, 'put', '-', 'pub/from/stdin.bin', '--json', ...fileArguments], {
       cwd: dir,
     })
@@ -167,7 +167,7 @@ describe('alyx ls, stat, sign and rm', () => {
   })
 
   it('ends quietly when the reader of a pipe goes away', async () => {
-    const main = join(import.meta.dirname, '..', 'support', 'serve-main.ts')
+    const main = join(import.meta.dirname, '..', '..', 'bin', 'alyx.mjs')
     const files = server.project.fileArguments.map((part) => `'${part}'`).join(' ')
     const command = `'${process.execPath}' '${main}' ls pub --json ${files} | head -c 1; echo; echo "\${PIPESTATUS[0]}"`
     const child = spawn('bash', ['-c', command], { cwd: server.dir })

@@ -38,7 +38,7 @@ describe('docs/openai-files.md', () => {
   }
 
   it('shows shell lines that work, one after the other', async () => {
-    const npx = `npx() { shift; '${process.execPath}' --disable-warning=ExperimentalWarning '${join(root, 'test/support/serve-main.ts')}' "$@"; }\n`
+    const npx = `npx() { shift; '${process.execPath}' --disable-warning=ExperimentalWarning '${join(root, 'bin/alyx.mjs')}' "$@"; }\n`
     const lines = blocks('sh').join('').replaceAll('curl ', 'curl -sS --fail ')
     const output = await run('lines.sh', ['bash', '-e'], npx + lines)
     expect(output).toContain('"filename":"batch.jsonl"')

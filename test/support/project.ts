@@ -18,7 +18,7 @@ export interface ProjectOptions {
   /** Merged into the default alyx.yml; text replaces it whole. */
   readonly config?: ConfigValues | string | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** The script that takes the command line; default serve-main.ts. */
+  /** The script that takes the command line; default bin/alyx.mjs, which runs what was built unless the sources are newer. */
   readonly script?: string | undefined
 }
 
@@ -56,7 +56,7 @@ export interface Project {
   remove(): void
 }
 
-const SERVE_MAIN = fileURLToPath(new URL('./serve-main.ts', import.meta.url))
+const ALYX = fileURLToPath(new URL('../../bin/alyx.mjs', import.meta.url))
 
 /** Makes the directory; nothing runs yet. */
 export async function createProject(options: ProjectOptions = {}): Promise<Project> {
@@ -84,7 +84,7 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
     if (schema === applied || !/^collections:/m.test(schema)) return
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', SERVE_MAIN, 'migrate', 'apply', ...fileArguments],
+      ['--disable-warning=ExperimentalWarning', ALYX, 'migrate', 'apply', ...fileArguments],
       { cwd: dir, env: { ...cleanEnvironment(), ...options.env }, encoding: 'utf8' },
     )
     if (status !== 0) throw new Error(`migrate apply failed (exit ${status}):\n${stdout}\n${stderr}`)
@@ -92,7 +92,7 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
   }
   const run = (args: readonly string[], timeout = 120_000): Promise<CommandResult> =>
     new Promise((resolve, reject) => {
-      const child = start(SERVE_MAIN, [...args, ...fileArguments])
+      const child = start(ALYX, [...args, ...fileArguments])
       let stdout = ''
       let stderr = ''
       let late = false
@@ -114,7 +114,7 @@ export async function createProject(options: ProjectOptions = {}): Promise<Proje
     fileArguments,
     spawn: (args, env) => {
       if (args[0] === 'serve') applyOnce()
-      return start(options.script ?? SERVE_MAIN, args, env)
+      return start(options.script ?? ALYX, args, env)
     },
     run,
     doctor: async () => {

@@ -1,4 +1,4 @@
-// A real Alyx in its own process, from the sources, in its own directory.
+// A real Alyx in its own process, started as users start it, in its own directory.
 import type { ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { SignJWT } from 'jose'
