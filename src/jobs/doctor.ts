@@ -170,7 +170,8 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
     }
 
-    /** Bytes and spools that no row speaks of. A row may have come since the scan; a young unfinished file may still be written. */
+    /** Bytes and spools that no row speaks of. Since the scan a row may have come, or the bytes gone with theirs; a young
+     *  unfinished file may still be written. */
     async function checkOrphans(): Promise<void> {
       const isStrange = files + uploads === 0
       const doubt = isStrange ? '; this database knows no file at all: is it the right one?' : ''
@@ -178,7 +179,10 @@ export function createDoctor(deps: DoctorDeps): Doctor {
         const id = entry.key.slice(entry.key.lastIndexOf('/') + 1)
         const isUnfinished = entry.key.startsWith('.tmp/')
         const backend = name.slice(0, name.indexOf(':'))
-        if (isUnfinished ? entry.modifiedAt > old : await known(backend, entry.key)) continue
+        if (
+          isUnfinished ? entry.modifiedAt > old : (await known(backend, entry.key)) || (await gone(backend, entry.key))
+        )
+          continue
         const kind = isUnfinished ? 'unfinished_file' : 'orphan_blob'
         const wanted = !isStrange && isWanted(kind, id)
         if (wanted) await (isUnfinished ? blobs.removeEntry(backend, entry) : blobs.setAside(backend, entry.key))
@@ -187,7 +191,8 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       }
       for (const id of spooled) {
         if ((await meta.upload(id)) !== null) continue
-        const size = (await spool.size(id)) ?? 0
+        const size = await spool.size(id)
+        if (size === null) continue
         const wanted = !isStrange && isWanted('orphan_spool', id)
         if (wanted) await spool.remove(id)
         report('I7', 'orphan_spool', id, `${size} bytes${doubt}`, isStrange ? null : 'remove_spool', wanted)
@@ -214,6 +219,15 @@ export function createDoctor(deps: DoctorDeps): Doctor {
       if (!isId(id)) return false
       if ((await meta.upload(id)) !== null || (await meta.isSpare(backend, key))) return true
       return (await meta.file(bucket, id))?.backend === backend || (await meta.isSpare(backend, key))
+    }
+
+    async function gone(backend: string, key: BlobKey): Promise<boolean> {
+      try {
+        return (await blobs.stat(backend, key)) === null
+      } catch (error) {
+        if (!isFailure(error)) throw error
+        return false
+      }
     }
 
     async function stillThere(file: FileRow): Promise<boolean> {

@@ -10,6 +10,8 @@ import { connect } from '../../src/meta/sqlite/connection.ts'
 import { openSqlite } from '../../src/meta/sqlite/open.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
+/** Of nothing. */
+const absent = '01900000-0000-7000-8000-000000000001'
 let shop: Workshop
 afterEach(() => shop.close())
 
@@ -49,6 +51,27 @@ describe('doctor --fix', () => {
     }
     expect(names()).toEqual([file.id])
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, files: 1 })
+  })
+})
+
+describe('doctor beside a sweep', () => {
+  it('does not miss the row of bytes that went with it after they were seen', async () => {
+    shop = await openWorkshop()
+    const doomed = await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
+    await shop.files.upload(as('ada'), put('docs', 'b', Buffer.from('another')))
+    await writeFile(shop.spool.path(absent), 'x')
+    const meta = {
+      ...shop.meta,
+      // The listing is done when rows are first asked for.
+      async scanFiles(...page: Parameters<typeof shop.meta.scanFiles>) {
+        await shop.files.remove(as('ada'), 'docs', doomed.id)
+        await shop.spool.remove(absent)
+        return shop.meta.scanFiles(...page)
+      },
+    }
+    const seen = await createDoctor({ ...shop, meta, leaseTime: LEASE_TIME })({ readData: false, fix: false })
+    expect(seen).toMatchObject({ ok: true, problems: [], files: 1 })
+    expect(names()).toHaveLength(1)
   })
 })
 
@@ -97,7 +120,6 @@ collections:
       papers: {type: 'file[]', bucket: docs}
 `
   const at = '2026-01-01T00:00:00.000Z'
-  const absent = '01900000-0000-7000-8000-000000000001'
 
   /** Two files, a post that names the first, and the database file to do damage in. */
   async function begin() {
