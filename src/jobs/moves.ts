@@ -160,7 +160,9 @@ export function createMove(deps: MoveDeps): Move {
     let count = 0
     for (let after = ''; ; ) {
       const rows = await meta.scanUploads(after, BATCH)
-      count += rows.filter((row) => row.bucket === bucket && row.backend !== to && row.state === 'open').length
+      // A part of an upload of /v1 never becomes a file of its own.
+      const found = rows.filter(({ state, protocol }) => state === 'open' && protocol !== 'part')
+      count += found.filter((row) => row.bucket === bucket && row.backend !== to).length
       if (rows.length < BATCH) return count
       after = rows.at(-1)!.id
     }
