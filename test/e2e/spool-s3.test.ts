@@ -174,9 +174,7 @@ describe.skipIf(access === null)(`unfinished uploads in S3${skipped}`, () => {
     const database = new Database(join(one.dir, 'data', 'alyx.db'))
     const past = '2026-01-01T00:00:00.000Z'
     // The lease of the last request would be waited for, twenty seconds.
-    database
-      .prepare('UPDATE _alyx_uploads SET expires_at = ?, lease_expires_at = ? WHERE id = ?')
-      .run(past, past, late)
+    database.prepare('UPDATE _alyx_uploads SET expires_at = ?, lease_expires_at = ? WHERE id = ?').run(past, past, late)
     database.close()
     expect((await tusOn(one, 'secret', token).head(late)).status).toBe(410)
     expect(JSON.parse((await two.sweep()).stdout)).toMatchObject({ uploads: 1, errors: 0 })
