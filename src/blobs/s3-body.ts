@@ -4,8 +4,10 @@ import type { ByteRange } from '../core/model.ts'
 import { unavailable } from './s3-faults.ts'
 import type { SentObject } from './s3-requests.ts'
 
-/** How often a download is taken up again. */
+/** How often a download is taken up again without getting any further. */
 const RESUMES = 2
+/** Bytes that count as getting further: a server cuts the connection of a slow reader again and again, and is right to. */
+const PROGRESS = 64 * 1024
 const CHUNK = 256 * 1024
 
 /** Inclusive positions; without an end, everything from `start` on. */
@@ -32,6 +34,8 @@ export function objectStream(first: SentObject, { range, reopen, signal, idle }:
   let source: Readable | null = null
   let received = 0
   let resumed = 0
+  /** Where the connection began. */
+  let begun = 0
 
   const stream = new Readable({
     highWaterMark: CHUNK,
@@ -58,6 +62,7 @@ export function objectStream(first: SentObject, { range, reopen, signal, idle }:
     body.on('data', (chunk: Buffer) => {
       if (source !== body) return
       received += chunk.length
+      if (received - begun >= PROGRESS) resumed = 0
       if (expected !== null && received > expected) {
         stream.destroy(unavailable('the storage backend sent more than there is'))
         return
@@ -104,6 +109,7 @@ export function objectStream(first: SentObject, { range, reopen, signal, idle }:
       return
     }
     resumed += 1
+    begun = received
     reopen({ start: from + received, end: range?.end ?? null }, etag).then(
       (again) => {
         if (stream.destroyed) return void again.body.destroy()

@@ -31,7 +31,7 @@ import {
 import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Spool, SpoolOwner } from './spool.ts'
+import { type Spool, type SpoolOwner, unsealed } from './spool.ts'
 
 export interface SpoolOptions {
   /** Made (mode 0700) where it is missing. */
@@ -87,10 +87,11 @@ export async function openSpool({ dir, durability, observer, keyring = null }: S
     const files = [pathOf(id), sideOf(id)].flatMap((path) => [path, `${path}.copy`])
     await Promise.all(files.map((path) => unlink(path).catch(unlessGone)))
   }
-  /** Whether an upload's bytes are encrypted. What should be and is not must not be taken for plain: its keys are lost. */
+  /** Whether an upload's bytes are encrypted. What should be and is not must not be taken for plain: its keys are lost, or it is older than
+   *  the encryption of its bucket. */
   const isSealed = async (id: string, { encrypted }: SpoolOwner): Promise<boolean> => {
     if (await hasSide(sideOf(id))) return true
-    if (encrypted) throw fail('blob_missing', 'the keys of the upload are missing')
+    if (encrypted && (await lstat(pathOf(id)).catch(unlessGone)) !== null) throw unsealed()
     return false
   }
   const sideFor = async (id: string, offset: number, owner: SpoolOwner): Promise<SpoolSide | null> => {

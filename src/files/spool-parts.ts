@@ -6,7 +6,7 @@ import { createSpoolCipher, openSpoolCipher, type SpoolCipher, spoolKeyId } from
 import { fail } from '../core/errors.ts'
 import { isId } from '../core/ids.ts'
 import type { SpoolPart } from '../meta/spool-parts.ts'
-import type { AppendOptions, Spool, SpoolOwner } from './spool.ts'
+import { type AppendOptions, type Spool, type SpoolOwner, unsealed } from './spool.ts'
 import { beginPart, type KeptPart, PART, type PartDeps, type PartWriter, partsUpTo, sealOf } from './spool-part.ts'
 
 export interface PartsOptions extends PartDeps {
@@ -40,7 +40,7 @@ export function createPartsSpool(options: PartsOptions): Spool {
   /** Whether an upload that goes on is encrypted. What should be and is not must not go on in the clear. */
   const isSealed = ([first]: readonly KeptPart[], { encrypted }: SpoolOwner): boolean => {
     const sealed = first !== undefined && first.sealed !== null
-    if (encrypted && !sealed) throw fail('blob_missing', 'the keys of the upload are missing')
+    if (encrypted && !sealed) throw unsealed()
     return sealed
   }
   const requireKeyring = (): Keyring => {

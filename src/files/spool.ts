@@ -1,6 +1,7 @@
 // The contract of the place where the bytes of resumable uploads gather until the last one is there. test/contract/spool.ts is its
 // executable form.
 import type { Readable } from 'node:stream'
+import { type AppError, fail } from '../core/errors.ts'
 
 /** Whose bytes they are, and whether an upload that begins is encrypted. One that goes on stays what it was. */
 export interface SpoolOwner {
@@ -33,7 +34,7 @@ export interface Appended {
 }
 
 /** One writer per upload at a time: the caller holds its lock. Fails storage_full, storage_unavailable, blob_missing; internal for what is no id;
- *  decrypt_failed for an encrypted upload whose key is not there. */
+ *  decrypt_failed for an encrypted upload whose key is not there; upload_expired for one that should be encrypted and is not. */
 export interface Spool {
   /** Cuts what is kept back to `offset` (the database's, which is the truth), and keeps what arrives behind it, durably. What arrived before
    *  the body broke is kept. The body is left paused, not destroyed. Rejects, with nothing read, when the bytes cannot be opened or cut,
@@ -56,4 +57,9 @@ export interface Spool {
   ids(): AsyncIterable<string>
   /** Lets go of connections; nothing may be asked afterwards. */
   close(): Promise<void>
+}
+
+/** The failure for an upload to an encrypted bucket whose bytes lie there in the clear, or without their keys: it has to begin again. */
+export function unsealed(): AppError {
+  return fail('upload_expired', 'the upload was begun before its bucket was encrypted, or its keys are lost')
 }

@@ -70,7 +70,7 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
     }
     const refused = new AbortController()
     let verdict: Promise<void> | null = null
-    const outcome = await spool.append(upload.id, offset, input.body, {
+    const appending = spool.append(upload.id, offset, input.body, {
       holder: leases.holder,
       max: size - offset,
       signal: AbortSignal.any([turn.signal, refused.signal]),
@@ -89,6 +89,10 @@ export function createUploadSessions(deps: FileDeps & { readonly spool: Spool })
         }
         return gathered.digest.update(chunk)
       },
+    })
+    const outcome = await appending.catch(async (error: unknown) => {
+      if (isFailure(error, 'upload_expired')) await refuse(upload, error)
+      throw error
     })
     await (verdict as Promise<void> | null)?.catch(async (error: unknown) => {
       await refuse(upload, error)

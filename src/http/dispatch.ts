@@ -216,9 +216,12 @@ async function finish(
   try {
     sent = await send(exchange, answer, route?.drains)
   } catch (error) {
-    final = failureAnswer(toFailure(error, requestId, observer), requestId, route, dialectAt(deps, path))
-    // Once a head is out nothing can be said any more but that it broke.
-    sent = outgoing?.headersSent === true ? abandon(outgoing) : await send(exchange, final, route?.drains)
+    if (outgoing !== null && exchange.isFarewell(error)) sent = abandon(outgoing)
+    else {
+      final = failureAnswer(toFailure(error, requestId, observer), requestId, route, dialectAt(deps, path))
+      // Once a head is out nothing can be said any more but that it broke.
+      sent = outgoing?.headersSent === true ? abandon(outgoing) : await send(exchange, final, route?.drains)
+    }
   }
   if (sent.error !== null)
     observer.event('internal_error', { request_id: requestId, code: 'broken_off', error: sent.error })

@@ -87,6 +87,12 @@ export class Exchange {
     return abort.signal
   }
 
+  /** Whether a failure is only what the signal ended work with: there is nobody left to tell, and nothing is wrong. */
+  isFarewell(error: unknown): boolean {
+    const signal = this.#abort?.signal
+    return signal?.aborted === true && error === signal.reason
+  }
+
   /** The address of `id` below what was asked for. A path, right under any prefix the app is mounted at, and never from Host. */
   addressOf(id: string): string {
     return `/${this.start.path.replace(/^\/+|\/+$/g, '')}/${id}`

@@ -46,11 +46,13 @@ export async function pull(reader: BodyReader, outgoing: ServerResponse, length:
     }
     if (clear && bytes !== length) error = fail('file_corrupt', `the body ended after ${bytes} of ${length} bytes`)
   } catch (fault) {
-    error = fault
+    // A client that went away ends the reading with it.
+    clear = false
+    error = outgoing.destroyed ? null : fault
   }
   if (error === null && clear) outgoing.end()
   const sent = await Promise.all(slots.map((each) => each.sent))
-  if (error === null && sent.every(Boolean)) {
+  if (error === null && clear && sent.every(Boolean)) {
     for (const { buffer } of slots) if (buffer.length === LARGE && idle.length < KEPT) idle.push(buffer)
   } else outgoing.destroy()
   await reader.close().catch(() => {})

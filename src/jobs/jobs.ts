@@ -29,7 +29,7 @@ export interface Jobs {
   start(): Runner | null
 }
 
-export interface JobsDeps extends Pick<FileDeps, 'meta' | 'blobs' | 'leases' | 'clock' | 'observer'> {
+export interface JobsDeps extends Pick<FileDeps, 'meta' | 'blobs' | 'leases' | 'clock' | 'nextId' | 'observer'> {
   readonly config: Config
   readonly spool: Spool
   readonly keyring: Keyring | null

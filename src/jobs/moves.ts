@@ -1,8 +1,11 @@
 // Moves a bucket's files to another backend while they are in use: copy, prove, turn the row; the original goes later, with a sweep.
+import { Readable } from 'node:stream'
 import { type CopyTarget, copyBlob } from '../blobs/copy.ts'
+import { blobKey } from '../blobs/keys.ts'
 import type { BlobStore } from '../blobs/store.ts'
 import { type Clock, timestamp } from '../core/clock.ts'
 import { fail, isFailure } from '../core/errors.ts'
+import type { NextId } from '../core/ids.ts'
 import type { FileRow } from '../core/model.ts'
 import type { Leases } from '../files/leases.ts'
 import type { Kept } from '../meta/blob-places.ts'
@@ -54,6 +57,7 @@ export interface MoveDeps {
   readonly meta: MetaStore
   readonly blobs: BlobStore
   readonly clock: Clock
+  readonly nextId: NextId
   readonly observer: Observer
   readonly leases: Pick<Leases, 'holder'>
   /** Milliseconds a run's lease lasts. */
@@ -69,7 +73,7 @@ const AT_ONCE = 4
 const COPY_TIME = 24 * 3_600_000
 
 /** Wires the mover. It may run beside serving processes; of one bucket, one run at a time. Fails storage_unavailable and storage_full as either
- *  backend does, and database_busy while another process moves files of the bucket. */
+ *  backend does, database_busy while another process moves files of the bucket, and config_invalid when both backends are one place. */
 export function createMove(deps: MoveDeps): Move {
   const { meta, blobs, clock, observer } = deps
   const later = (time: number): string => timestamp(clock.now() + time)
@@ -113,6 +117,7 @@ export function createMove(deps: MoveDeps): Move {
     const end = await begin(bucket, (reason) => broken.abort(reason))
     try {
       tell()
+      for (const { backend } of sources) await requireApart(bucket, backend, to)
       for (const { backend } of sources) await each(pages(bucket, backend), AT_ONCE, stop, move)
     } finally {
       await end()
@@ -147,6 +152,23 @@ export function createMove(deps: MoveDeps): Move {
     }
   }
 
+  /** Of two names of one place every copy would be its own original, and would be removed as that. Configuration cannot show it: one server
+   *  answers under many addresses. */
+  async function requireApart(bucket: string, from: string, to: string): Promise<void> {
+    const key = blobKey(bucket, deps.nextId())
+    const trace = Buffer.from('alyx migrate-backend\n')
+    // Should this process die, a sweep finds it.
+    await meta.announceCopy(to, key, later(COPY_TIME))
+    await blobs.write(to, key, Readable.from([trace]), trace.length, new AbortController().signal)
+    const isSame = await blobs.exists(from, key)
+    await blobs.remove(to, key)
+    await meta.forgetSpare(to, key)
+    if (!isSame) return
+    throw fail('config_invalid', `storage.backends: ${from} and ${to} keep their files in the same place`, {
+      hint: 'There is nothing to move. To change how a backend is reached, change it under its name.',
+    })
+  }
+
   async function* pages(bucket: string, backend: string): AsyncGenerator<FileRow> {
     for (let after = ''; ; ) {
       const rows = await meta.filesIn(bucket, backend, after, BATCH)
@@ -160,7 +182,9 @@ export function createMove(deps: MoveDeps): Move {
     let count = 0
     for (let after = ''; ; ) {
       const rows = await meta.scanUploads(after, BATCH)
-      count += rows.filter((row) => row.bucket === bucket && row.backend !== to && row.state === 'open').length
+      // A part of an upload of /v1 never becomes a file of its own.
+      const found = rows.filter(({ state, protocol }) => state === 'open' && protocol !== 'part')
+      count += found.filter((row) => row.bucket === bucket && row.backend !== to).length
       if (rows.length < BATCH) return count
       after = rows.at(-1)!.id
     }

@@ -40,7 +40,8 @@ export interface RotationReport {
   readonly keys: readonly (KeyUse & { readonly known: boolean })[]
   /** Files that are not under the active key now. */
   readonly left: number
-  /** Unfinished uploads whose bytes are under another key: it is needed until they are finished or have expired. */
+  /** Unfinished uploads, and parts of those of /v1, whose bytes are under another key: it is needed until they are finished or have
+   *  expired. */
   readonly uploads: number
   /** The signal ended it. */
   readonly stopped: boolean
@@ -117,7 +118,9 @@ export function createRotation({ meta, spool, keyring, observer }: RotationDeps)
     for (let after = ''; ; ) {
       const rows = await meta.scanUploads(after, BATCH)
       for (const { id, state, protocol, offset } of rows) {
-        if (state !== 'open' || protocol !== 'tus' || offset === 0) continue
+        // The offset of a part is not kept; a resumable upload that has none begins anew, with a key of its own.
+        const holds = protocol === 'part' || (protocol === 'tus' && offset > 0)
+        if (state !== 'open' || !holds) continue
         if ((await spool.keysOf(id)).some((keyId) => keyId !== active)) count += 1
       }
       if (rows.length < BATCH) return count

@@ -25,7 +25,9 @@ describe('a download', () => {
       const key = await stored(bytes)
       stage.failing('get', fault, 2)
       expect((await stage.get(key)).equals(bytes)).toBe(true)
-      expect(stage.count('get')).toBe(3)
+      // A machine that stands still for a moment looks like a server that does.
+      if (fault.how === 'break') expect(stage.count('get')).toBe(3)
+      else expect(stage.count('get')).toBeGreaterThanOrEqual(3)
       stage.failing('get', fault, 1)
       expect((await stage.get(key, { start: 1000, end: 2 * MIB })).equals(bytes.subarray(1000, 2 * MIB + 1))).toBe(true)
       stage.failing('get', fault, 1)
@@ -33,13 +35,21 @@ describe('a download', () => {
     },
   )
 
+  it('goes on for as long as every connection brings it further, as that of a slow reader does', async () => {
+    const bytes = seededBytes(3, 6 * MIB)
+    const key = await stored(bytes)
+    stage.failing('get', { how: 'break' }, 5)
+    expect((await stage.get(key)).equals(bytes)).toBe(true)
+    expect(stage.count('get')).toBe(6)
+  })
+
   it.each([{ how: 'break' }, { how: 'stall' }] as const)('never ends cleanly before its end: %o', async (fault) => {
     await stage.hurryIfHanging(fault, { idle: 200 })
-    const key = await stored(seededBytes(3, 3 * MIB))
+    const key = await stored(seededBytes(3, 100_000))
     stage.failing('get', fault)
     await expect(stage.get(key)).rejects.toMatchObject(UNAVAILABLE)
     expect(stage.count('get')).toBe(3)
-    await expect(stage.backend.read!(key, null, 3 * MIB)).rejects.toMatchObject(UNAVAILABLE)
+    await expect(stage.backend.read!(key, null, 100_000)).rejects.toMatchObject(UNAVAILABLE)
   })
 
   it('does not go on with other bytes', async () => {
@@ -101,8 +111,8 @@ describe('a download', () => {
     const key = await stored(bytes)
     const stream = await stage.backend.get(key, { range: null, signal: never })
     await wait(3 * idle)
-    expect((await bytesOf(stream)).equals(bytes)).toBe(true)
     expect(stage.count('get')).toBe(1)
+    expect((await bytesOf(stream)).equals(bytes)).toBe(true)
   })
 
   it('stops with the reason it was given while the server hangs', async () => {

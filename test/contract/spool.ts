@@ -257,8 +257,8 @@ export function spoolContract(name: string, open: (keyring: Keyring | null) => P
       const id = await opened.begin()
       const plain = { bucket: BUCKET, encrypted: false }
       await append(id, 0, 'in the clear', { owner: plain })
-      await expect(append(id, 12, 'x')).rejects.toMatchObject({ code: 'blob_missing' })
-      await expect(content(id)).rejects.toMatchObject({ code: 'blob_missing' })
+      await expect(append(id, 12, 'x')).rejects.toMatchObject({ code: 'upload_expired' })
+      await expect(content(id)).rejects.toMatchObject({ code: 'upload_expired' })
       const sealed = await opened.begin()
       await append(sealed, 0, 'sealed')
       await append(sealed, 6, ' still', { owner: plain })

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAlyx } from '../../src/app.ts'
+import type { RotationReport } from '../../src/jobs/rotation.ts'
 import type { CommandResult } from '../support/project.ts'
 import { sha256 } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -46,12 +47,23 @@ const put = async (bucket: string, n: number): Promise<Held> => {
   return { bucket, id, body }
 }
 const readAll = async (): Promise<void> => {
-  for (const { bucket, id, body } of files) {
+  const read = async ({ bucket, id, body }: Held): Promise<void> => {
     const got = await client.get(bucket, id)
     expect([got.status, got.body.equals(body)]).toEqual([200, true])
   }
+  for (let at = 0; at < files.length; at += 8) await Promise.all(files.slice(at, at + 8).map(read))
 }
 const rotate = (...args: string[]): Promise<CommandResult> => server.project.run(['keys', 'rotate', '--json', ...args])
+/** The same without the command line: a process less to wait for. */
+const rotateHere = async (): Promise<RotationReport> => {
+  const [, configFile = '', , schemaFile = ''] = server.project.fileArguments
+  const alyx = await createAlyx({ configFile, schemaFile, offline: true, env: { ALYX_LOGGING_LEVEL: 'silent' } })
+  try {
+    return await alyx.rotate({ dryRun: false, signal: new AbortController().signal })
+  } finally {
+    await alyx.close()
+  }
+}
 const reportOf = ({ stdout, stderr }: CommandResult): Report => {
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout) as Report
@@ -73,7 +85,8 @@ const blobs = (): readonly string[] =>
 beforeAll(async () => {
   server = await startServer({ schema: SCHEMA, config: withKeys(['k1', KEY_1]) })
   client = codecClient(server, await server.token('alice'))
-  for (let n = 1; n <= FILES; n++) files.push(await put(n % 2 === 0 ? 'enc' : 'both', n))
+  const numbers = Array.from({ length: FILES }, (_, at) => at + 1)
+  files.push(...(await Promise.all(numbers.map((n) => put(n % 2 === 0 ? 'enc' : 'both', n)))))
   files.push(await put('zs', 99))
   const tus = tusOn(server, 'enc', await server.token('alice'))
   const body = textOf(77, 200_000)
@@ -146,22 +159,22 @@ describe('alyx keys rotate', () => {
     expect(blobs()).toEqual(blobsBefore)
     expect(server.query('SELECT * FROM _alyx_files WHERE version <> 1 OR created_at <> updated_at')).toEqual([])
     await readAll()
-    expect(reportOf(await rotate())).toMatchObject({ rewrapped: 0, left: 0 })
+    expect(await rotateHere()).toMatchObject({ rewrapped: 0, left: 0 })
   })
 
   it('says which unfinished uploads still need the old key, which end under the new one', async () => {
-    expect(reportOf(await rotate()).uploads).toBe(1)
+    expect(await rotateHere()).toMatchObject({ uploads: 1 })
     const tus = tusOn(server, 'enc', await server.token('alice'))
     expect((await tus.patch(unfinished.id, 90_000, unfinished.body.subarray(90_000))).status).toBe(204)
     files.push({ bucket: 'enc', ...unfinished })
-    expect(reportOf(await rotate())).toMatchObject({ uploads: 0, left: 0 })
+    expect(await rotateHere()).toMatchObject({ uploads: 0, left: 0 })
     expect(under()).toEqual({ k2: FILES + 1 })
   })
 
   it('after it the old key can go', async () => {
     await serve(['k2', KEY_2])
-    await readAll()
-    expect((await server.project.run(['doctor', '--read-data'])).code).toBe(0)
+    const [{ code, stdout }] = await Promise.all([server.project.run(['doctor', '--read-data']), readAll()])
+    expect(code, stdout).toBe(0)
   })
 
   it('names the files whose key is not in the list, ends with 1, and rewraps the others', async () => {
@@ -185,8 +198,8 @@ describe('alyx keys rotate', () => {
     )
     expect(shown.stderr).toContain(`enc:${lost.id} stays as it is: the encryption key k3 is not configured`)
     await serve(['k1', KEY_1])
-    await readAll()
-    expect((await server.doctor()).ok).toBe(true)
+    const [{ ok }] = await Promise.all([server.doctor(), readAll()])
+    expect(ok).toBe(true)
   })
 
   it('does nothing with a key that is not the one of its name, or with none', async () => {

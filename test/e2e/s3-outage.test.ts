@@ -9,10 +9,12 @@ import { eventually, pause, startServer, type TestServer } from '../support/serv
 
 const { access, skipped } = await s3Server()
 const MIB = 1024 * 1024
-const LARGE = seededBytes(9, 20 * MIB)
+/** In parts, and a resumable upload of which more than one part has arrived with the first request. */
+const LARGE = seededBytes(9, 12 * MIB)
+const FIRST = 6 * MIB
 const LEASE = 500
-/** With ALYX_TEST_LONG=1 silence is waited for as long as it is in use. */
-const TIMES =
+/** Where silence is waited for; with ALYX_TEST_LONG=1 for as long as it is in use. */
+const SHORT =
   process.env.ALYX_TEST_LONG === '1'
     ? {}
     : { connect: 3000, idle: 3000, answer: 3000, window: 3000, settle: 2000, ready: 2000 }
@@ -29,13 +31,13 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
   let bucket: string
   let server: TestServer
 
-  const start = async (order: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const start = async (times: object, order: Readonly<Record<string, string>> = {}): Promise<void> => {
     bucket = await newS3Bucket(client!)
     server = await startServer({
       script: fileURLToPath(new URL('../kill/server-main.ts', import.meta.url)),
       schema: SCHEMA,
       config: { storage: { backends: { cloud: s3Config(access!, bucket, `http://127.0.0.1:${proxy.port}`) } } },
-      env: { KILL_LEASE: String(LEASE), KILL_S3_TIMES: JSON.stringify(TIMES) },
+      env: { KILL_LEASE: String(LEASE), KILL_S3_TIMES: JSON.stringify(times) },
       launchEnv: order,
     })
   }
@@ -53,8 +55,18 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
 
   const ask = (method: string, path: string, more: Partial<Parameters<typeof request>[0]> = {}): Promise<Answer> =>
     request({ port: server.port, method, path, timeout: 60_000, ...more })
+  /** Where nothing is wrong with S3: on a busy machine it may all the same be slower than it is waited for here, and then it is asked again. */
+  const inTime = async (send: () => Promise<Answer>): Promise<Answer> => {
+    const end = performance.now() + 120_000
+    for (;;) {
+      const answer = await send()
+      if (answer.status !== 503 || performance.now() > end) return answer
+      await pause(200)
+    }
+  }
   const put = async (to: string, body: Buffer | string): Promise<string> => {
-    const made = await ask('PUT', `/api/files/${to}?name=f${Math.random()}`, { body })
+    const send = () => ask('PUT', `/api/files/${to}?name=f${Math.random()}`, { body })
+    const made = to === 'near' ? await send() : await inTime(send)
     expect(made.status).toBe(201)
     return made.json<{ id: string }>().id
   }
@@ -104,14 +116,14 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
   it('a server that cannot reach it says so in time, whether it is refused or hears nothing, and goes on', {
     timeout: 300_000,
   }, async () => {
-    await start()
+    await start(SHORT)
     const kept = await put('far', 'kept')
     const near = await put('near', 'near')
     const whole: string[] = []
     for (const how of ['refuse', 'hang'] as const) {
       const doomed = await put('far', 'doomed')
       const path = await begin()
-      expect((await append(path, 0, 10 * MIB)).status).toBe(204)
+      expect((await append(path, 0, FIRST)).status).toBe(204)
 
       proxy.turn(how)
       proxy.cut()
@@ -120,7 +132,7 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
         expectOutage(ask('PUT', '/api/files/far?name=x', { body: 'x' })),
         expectOutage(ask('PUT', '/api/files/far?name=y', { body: LARGE })),
         expectOutage(ask('DELETE', `/api/files/far/${doomed}`)),
-        expectOutage(append(path, 10 * MIB, LARGE.length)),
+        expectOutage(append(path, FIRST, LARGE.length)),
         expect(ask('GET', '/health/ready')).resolves.toMatchObject({ status: 503 }),
       ])
       expect((await ask('GET', '/health/live')).status).toBe(200)
@@ -129,17 +141,17 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
       expect((await ask('GET', `/api/files/far/${kept}`)).status).toBe(200)
       expect((await ask('GET', `/api/files/far/${doomed}`)).status).toBe(404)
       const at = await offset(path)
-      expect(at).toBeGreaterThanOrEqual(10 * MIB)
+      expect(at).toBeGreaterThanOrEqual(FIRST)
       expect(at).toBeLessThan(LARGE.length)
 
       proxy.turn('on')
       proxy.cut()
       await eventually('it is ready', async () => (await ask('GET', '/health/ready')).status === 200, 60_000)
-      expect((await ask('GET', `/api/files/far/${kept}/download`)).text).toBe('kept')
-      expect((await append(path, at, LARGE.length)).status).toBe(204)
+      expect((await inTime(() => ask('GET', `/api/files/far/${kept}/download`))).text).toBe('kept')
+      expect((await inTime(async () => append(path, await offset(path), LARGE.length))).status).toBe(204)
       const id = path.split('/').at(-1)!
       whole.push(id)
-      expect((await ask('GET', `/api/files/far/${id}/download`)).body.equals(LARGE)).toBe(true)
+      expect((await inTime(() => ask('GET', `/api/files/far/${id}/download`))).body.equals(LARGE)).toBe(true)
     }
     // What was refused or never answered holds neither its path nor its bytes.
     expect(server.query("SELECT path FROM _alyx_uploads WHERE state = 'open'")).toEqual([])
@@ -154,7 +166,7 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
   it('parts that a server sent before it was killed are aborted, also those of an upload that became a file with others', {
     timeout: 300_000,
   }, async () => {
-    await start({ KILL_POINT: 's3.opened' })
+    await start({}, { KILL_POINT: 's3.opened' })
     await arm()
     await expectDeath(ask('PUT', '/api/files/far?name=x', { body: LARGE }))
     expect(await unfinishedIn(client!, bucket)).toHaveLength(1)
@@ -166,9 +178,9 @@ describe.skipIf(access === null)(`S3 in trouble${skipped}`, () => {
 
     await server.restart({ KILL_POINT: 's3.part' })
     const path = await begin()
-    expect((await append(path, 0, 10 * MIB)).status).toBe(204)
+    expect((await append(path, 0, FIRST)).status).toBe(204)
     await arm()
-    await expectDeath(append(path, 10 * MIB, LARGE.length))
+    await expectDeath(append(path, FIRST, LARGE.length))
     await server.restart()
     const at = await offset(path)
     expect((await append(path, at, LARGE.length)).status).toBe(204)

@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { request } from '../support/http.ts'
+import { sweepOriginals } from '../support/originals.ts'
 import { seededBytes } from '../support/random.ts'
 import { newS3Bucket, objectsIn, s3Client, s3Config, s3Server } from '../support/s3-server.ts'
-import { eventually, startServer, type TestServer } from '../support/server.ts'
+import { startServer, type TestServer } from '../support/server.ts'
 
 const { access, skipped } = await s3Server()
 const LARGE = seededBytes(5, 9 * 1024 * 1024 + 1)
@@ -56,16 +57,6 @@ describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, 
   }
   const migrate = (to: string, ...more: string[]) =>
     server.project.run(['migrate-backend', 'docs', '--to', to, '--json', ...more])
-  /** They fall due one after the other. */
-  const sweepOriginals = (): Promise<void> =>
-    eventually(
-      'the originals are gone',
-      async () => {
-        expect(JSON.parse((await server.sweep()).stdout)).toMatchObject({ errors: 0 })
-        return server.query('SELECT * FROM _alyx_spares').length === 0
-      },
-      120_000,
-    )
   const whereabouts = () =>
     server.query<{ backend: string; n: number }>('SELECT backend, count(*) n FROM _alyx_files GROUP BY 1 ORDER BY 1')
 
@@ -84,8 +75,8 @@ describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, 
       { backend: 'cloud', n: 1 },
       { backend: 'local', n: 3 },
     ])
-    await readAll()
-    expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
+    const [report] = await Promise.all([server.doctor(), readAll()])
+    expect(report).toMatchObject({ ok: true, problems: [] })
   })
 
   it('does not start without a backend that files are in', async () => {
@@ -105,12 +96,12 @@ describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, 
     expect(JSON.parse(moving.stdout)).toMatchObject({ moved: 3, failed: [], left: 0, stopped: false })
     expect(whereabouts()).toEqual([{ backend: 'cloud', n: 4 }])
     await readAll()
-    await sweepOriginals()
-    await readAll()
+    await sweepOriginals(server)
     expect((await objectsIn(client!, bucket)).toSorted()).toEqual(
       [...files.keys()].map((id) => `alyx/docs/${id}`).toSorted(),
     )
-    expect((await server.project.run(['doctor', '--read-data'])).code).toBe(0)
+    const [doctor] = await Promise.all([server.project.run(['doctor', '--read-data']), readAll()])
+    expect(doctor.code, doctor.stdout).toBe(0)
   })
 
   it('and back', async () => {
@@ -120,11 +111,11 @@ describe.skipIf(access === null)(`a bucket that changes its backend${skipped}`, 
     const back = await migrate('local', '--grace', '1s')
     expect(JSON.parse(back.stdout)).toMatchObject({ moved: 4, left: 0 })
     await readAll()
-    await sweepOriginals()
+    await sweepOriginals(server)
     expect(await objectsIn(client!, bucket)).toEqual([])
     server.project.writeConfig({})
     await restart()
-    await readAll()
-    expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
+    const [report] = await Promise.all([server.doctor(), readAll()])
+    expect(report).toMatchObject({ ok: true, problems: [] })
   })
 })

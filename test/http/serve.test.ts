@@ -380,6 +380,44 @@ describe('downloads', () => {
     expect(streams.every((stream) => stream.destroyed)).toBe(true)
   })
 
+  test.each(['before its file is open', 'while its file is read'])(
+    'a client that goes away %s is no fault of the server',
+    async (when) => {
+      let asked = false
+      const world = createWorld(
+        {},
+        {
+          open: async ({ signal }) => {
+            // As a backend does that is far away: nothing comes, until the signal ends the waiting.
+            const never = (): Promise<never> =>
+              new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+            let first = true
+            const read = async (into: Buffer): Promise<number> => {
+              if (!first) await never()
+              first = false
+              return Math.min(10, into.fill(0).length)
+            }
+            const reader = async () => {
+              asked = true
+              if (when === 'before its file is open') await never()
+              return { read, close: async () => {} }
+            }
+            const body = { length: 5000, stream: never, reader, bytes: null }
+            return { status: 200, headers: { 'content-length': '5000' }, body }
+          },
+        },
+      )
+      await start(world)
+      const client = talk(`GET /api/files/pub/${ID}/download HTTP/1.1\r\n${HOST}\r\n`)
+      if (when === 'while its file is read') await client.until('200 OK')
+      else await expect.poll(() => asked).toBe(true)
+      client.socket.destroy()
+      const request = () => world.heard.find(({ name }) => name === 'request')
+      await expect.poll(request).toMatchObject({ fields: { broken_off: true } })
+      expect(world.heard.filter(({ name }) => name === 'internal_error')).toEqual([])
+    },
+  )
+
   test('a client that does not read is cut off', async () => {
     const stream = new Readable({ read: () => void setImmediate(() => stream.push(Buffer.alloc(1_000_000))) })
     await start(

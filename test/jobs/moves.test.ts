@@ -124,8 +124,8 @@ describe('moving a bucket', () => {
     const { move, files: service, sweep, doctor } = wired()
     const doomed = new Set(files.slice(10, 20).map(({ key }) => key))
     before = async (key) => {
-      const file = files.find((each) => each.key === key)!
-      if (doomed.has(file.key)) await service.remove(as('ada'), 'docs', file.id)
+      const file = files.find((each) => each.key === key)
+      if (file !== undefined && doomed.has(file.key)) await service.remove(as('ada'), 'docs', file.id)
     }
     const report = await move()
     expect(report).toMatchObject({ failed: [], left: 0 })
@@ -162,6 +162,25 @@ describe('moving a bucket', () => {
     expect(report).toMatchObject({ moved: 29, left: 1 })
     expect(report.failed).toEqual([expect.objectContaining({ id: lost!.id, backend: 'local', code: 'blob_missing' })])
     expect(namesIn('attic')).not.toContain(lost!.id)
+  })
+
+  it('moves nothing between two names of one place', async () => {
+    const { blobs, sweep, doctor } = wired()
+    const store = createBlobStore(
+      new Map([
+        ['local', shop.backend],
+        ['attic', shop.backend],
+      ]),
+      shop.observer,
+    )
+    const move = createMove({ ...shop.deps, blobs: store, leaseTime: LEASE_TIME })
+    await expect(
+      move({ bucket: 'docs', to: 'attic', grace: 0, signal: new AbortController().signal }),
+    ).rejects.toMatchObject({ code: 'config_invalid' })
+    shop.tick(25 * 3_600_000)
+    expect(await sweep({ dryRun: false })).toMatchObject({ leftovers: 0, errors: 0 })
+    expect(await blobs.exists('local', files[0]!.key)).toBe(true)
+    expect(await doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [], files: 30 })
   })
 
   it('an outage ends it with what it is; the rest follows later', async () => {

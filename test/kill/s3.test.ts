@@ -127,12 +127,14 @@ else
     },
 
     async last(server, inspect) {
-      for (const args of [
-        ['migrate-backend', 'pub', '--to', 'cloud', '--grace', '1s', '--json'],
-        ['migrate-backend', 'stage', '--to', 'local', '--grace', '1s', '--json'],
-      ]) {
-        const { code, stdout, stderr } = await server.project.run(args, 60_000)
-        expect([code, stderr]).toEqual([0, ''])
+      const migrate = ([from, to]: readonly [string, string]) =>
+        server.project.run(['migrate-backend', from, '--to', to, '--grace', '1s', '--json'], 120_000)
+      const ways = [
+        ['pub', 'cloud'],
+        ['stage', 'local'],
+      ] as const
+      for (const { code, stdout, stderr } of await Promise.all(ways.map(migrate))) {
+        expect(code, stderr).toBe(0)
         expect(JSON.parse(stdout)).toMatchObject({ failed: [], left: 0, stopped: false })
       }
       // Copies that came to nothing would wait for a day.

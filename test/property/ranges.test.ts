@@ -66,23 +66,27 @@ describe(`any range of any file, in S3 as well${skipped} (ALYX_PROPERTY_SEED=${S
     await server?.stop()
   })
 
-  it.each(CASES)('is the right one: $bucket', { timeout: 60_000 + (LONG ? 600_000 : 0) }, async ({ bucket }) => {
-    for (let n = 0; n < FILES; n++) {
-      const seed = dice.below(1e6)
-      // The last is large enough to come to S3 in parts.
-      const size =
-        n === FILES - 1 ? 8 * MIB + 1 + dice.below(2 * MIB) : 1 + dice.below(dice.pick([10, 66_000, 2 * MIB]))
-      const body = dice.chance(0.5) ? textOf(seed, size) : seededBytes(seed, size)
-      const { id, checksum } = await client.store(bucket, `n${n}`, body)
-      expect(checksum).toBe(sha256(body))
-      expect(sha256((await client.get(bucket, id)).body)).toBe(checksum)
-      for (let round = 0; round < RANGES; round++) {
-        const { header, start, end } = anyRange(dice, size)
-        const got = await client.get(bucket, id, { range: `bytes=${header}` })
-        const said = `${header} of ${size} bytes from seed ${seed}`
-        expect([got.status, got.headers['content-range']], said).toEqual([206, `bytes ${start}-${end - 1}/${size}`])
-        expect(got.body.equals(body.subarray(start, end)), said).toBe(true)
+  it.each(CASES)(
+    'is the right one: $bucket',
+    { timeout: 60_000 + (LONG ? 600_000 : 0) },
+    async ({ bucket, backend }) => {
+      for (let n = 0; n < FILES; n++) {
+        const seed = dice.below(1e6)
+        // The last one in S3 is large enough to come there in parts.
+        const inParts = n === FILES - 1 && (backend === 'cloud' || LONG)
+        const size = inParts ? 8 * MIB + 1 + dice.below(2 * MIB) : 1 + dice.below(dice.pick([10, 66_000, 2 * MIB]))
+        const body = dice.chance(0.5) ? textOf(seed, size) : seededBytes(seed, size)
+        const { id, checksum } = await client.store(bucket, `n${n}`, body)
+        expect(checksum).toBe(sha256(body))
+        expect(sha256((await client.get(bucket, id)).body)).toBe(checksum)
+        for (let round = 0; round < RANGES; round++) {
+          const { header, start, end } = anyRange(dice, size)
+          const got = await client.get(bucket, id, { range: `bytes=${header}` })
+          const said = `${header} of ${size} bytes from seed ${seed}`
+          expect([got.status, got.headers['content-range']], said).toEqual([206, `bytes ${start}-${end - 1}/${size}`])
+          expect(got.body.equals(body.subarray(start, end)), said).toBe(true)
+        }
       }
-    }
-  })
+    },
+  )
 })
