@@ -76,7 +76,7 @@ export function createSweep(deps: SweepDeps): Sweep {
   const steps = [openAiUploads, ...fileSteps(deps), openAiAnswers, ...(deps.steps ?? [])]
   let runs = 0
   const watch = createClockWatch({ ...deps, steady })
-  /** Where the time ran out: what comes first must not be all that is ever swept. */
+  /** Where the time ran out or, when a step had all of it, behind that one: what comes first must not be all that is ever swept. */
   let first = 0
 
   return async ({ dryRun, unattended = false }) => {
@@ -124,7 +124,7 @@ export function createSweep(deps: SweepDeps): Sweep {
         const at = (start + i) % steps.length
         const had = inTime()
         swept.push(await perform(steps[at]!, moment))
-        if (had && !inTime()) first = at
+        if (had && !inTime()) first = i === 0 ? at + 1 : at
       }
       return swept
     }

@@ -102,6 +102,14 @@ describe('a sweep', () => {
     expect(order).toEqual([...Array(7).fill('one'), 'two', 'two'])
   })
 
+  it('is not all of one step: one that takes all the time lets the others go first in the next run', async () => {
+    shop = await openWorkshop()
+    const order: string[] = []
+    const sweep = make({ steps: [slow('one', 100, order), slow('two', 2, order)], maxRuntime: 5000, batchSize: 3 })
+    for (let runs = 0; runs < 3; runs++) await sweep({ dryRun: false })
+    expect(order).toEqual([...Array(10).fill('one'), 'two', 'two', ...Array(3).fill('one')])
+  })
+
   it('takes one batch after the other until all is done', async () => {
     shop = await openWorkshop()
     for (let i = 0; i < 7; i++) await upload(`${i}`, { expires_in: '1m' })
