@@ -1,10 +1,12 @@
 // The program's own word on uploads: let through, refused, put aside, or not had at all, on every way in.
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { timestamp } from '../../src/core/clock.ts'
 import { isFailure } from '../../src/core/errors.ts'
 import type { FileRow } from '../../src/core/model.ts'
 import type { Inspect, InspectedFile, Verdict } from '../../src/files/inspection.ts'
+import { createErase } from '../../src/files/removal.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
 const RULES = `{create: "true", read: "true", download: "true", update: "true", delete: "true"}`
@@ -32,14 +34,12 @@ const NOTHING = { used: 0, reserved: 0, files: 0 }
 const [ada, root] = [as('ada'), as('root', { role: 'admin', admin: true })]
 const SMALL = Buffer.from('a few words')
 const LARGE = Buffer.from('lorem ipsum dolor '.repeat(100_000))
+/** One for all tests; what a test leaves is taken away after it. */
 let shop: Workshop
 let inspected: InspectedFile[]
 let verdict: Inspect
-afterEach(async () => shop.close())
-
-const open = async (inspectTimeout?: number): Promise<void> => {
-  inspected = []
-  shop = await openWorkshop({
+const open = (inspectTimeout?: number): Promise<Workshop> =>
+  openWorkshop({
     schema: SCHEMA,
     ...(inspectTimeout === undefined ? {} : { inspectTimeout }),
     inspect(file, signal) {
@@ -47,7 +47,24 @@ const open = async (inspectTimeout?: number): Promise<void> => {
       return verdict(file, signal)
     },
   })
+async function clear({ deps, meta, spool }: Workshop): Promise<void> {
+  for (const file of await meta.scanFiles('', 100)) await createErase(deps)(file)
+  for (const { id } of await meta.scanUploads('', 100)) {
+    await meta.abandon(id, timestamp(deps.clock.now()))
+    await spool.remove(id)
+    await meta.forget(id)
+  }
 }
+beforeAll(async () => {
+  shop = await open()
+})
+beforeEach(() => {
+  inspected = []
+  shop.events.length = 0
+})
+afterEach(() => clear(shop))
+afterAll(() => shop.close())
+
 const code = (work: Promise<unknown>): Promise<string> =>
   work.then(
     () => 'done',
@@ -95,7 +112,6 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   const send = () => WAYS[way](bucket, bytes)
 
   it('is a file once inspect has read what was sent, twice if it likes, and let it through', async () => {
-    await open()
     let read: string[] = []
     verdict = async (file) => {
       read = [sha(await contentOf(file)), sha(await contentOf(file))]
@@ -110,7 +126,6 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   })
 
   it('is refused with the reason that inspect gives, and leaves nothing', async () => {
-    await open()
     verdict = refuse
     await expect(send()).rejects.toMatchObject({ code: 'file_refused', status: 400, message: 'it has a virus' })
     await leavesNothing(bucket)
@@ -119,7 +134,6 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   })
 
   it('in quarantine is there for nobody, until an admin releases it', async () => {
-    await open()
     verdict = quarantine
     const { id, state } = await send()
     expect(state).toBe('quarantined')
@@ -151,7 +165,6 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   })
 
   it('is not a file when inspect throws or gives no verdict: 503 inspection_failed, which can be tried again', async () => {
-    await open()
     const faults: readonly Inspect[] = [
       () => Promise.reject(new TypeError('the scanner is away')),
       () => undefined as unknown as Verdict,
@@ -170,7 +183,12 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
 
 describe('inspect', () => {
   it.each([byPut, byTus])('has bounded time: it is told, its streams end, and the upload fails', async (send) => {
-    await open(300)
+    const unhurried = shop
+    shop = await open(300)
+    onTestFinished(async () => {
+      await shop.close()
+      shop = unhurried
+    })
     let told = false
     const hang: Inspect = async (file, signal) => {
       const stream = await file.open()
@@ -185,7 +203,6 @@ describe('inspect', () => {
   })
 
   it('that failed leaves a tus upload to go on: the last bytes can be sent again', async () => {
-    await open()
     verdict = () => Promise.reject(new TypeError('away'))
     const { id } = await shop.sessions.create(ada, { bucket: 'docs', fields: { name: 'a' }, size: 20 })
     const bytes = Buffer.alloc(20, 'y')
@@ -207,7 +224,6 @@ describe('inspect', () => {
   })
 
   it('need not read to the end, nor at all, nor only while it is asked', async () => {
-    await open()
     let later: InspectedFile | null = null
     verdict = async (file) => {
       later = file
@@ -221,7 +237,6 @@ describe('inspect', () => {
   })
 
   it('is not asked about what is refused without it', async () => {
-    await open()
     verdict = allow
     expect(await code(shop.files.upload(ada, put('docs', 'a', SMALL, { checksum: 'ab'.repeat(32) })))).toBe(
       'checksum_mismatch',
@@ -232,7 +247,6 @@ describe('inspect', () => {
 
 describe('a file in quarantine', () => {
   it('is told to the tus client that sent it as arrived, and to no other', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byTus('docs', SMALL)
     expect(await shop.sessions.status(ada, 'docs', id)).toMatchObject({ offset: SMALL.length, length: SMALL.length })
@@ -240,7 +254,6 @@ describe('a file in quarantine', () => {
   })
 
   it('holds its path, cannot be named by records, and goes for good when an admin deletes it', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('docs', SMALL)
     expect(await code(byPut('docs', SMALL))).toBe('file_exists')
@@ -252,7 +265,6 @@ describe('a file in quarantine', () => {
   })
 
   it('expires as any other, and is swept', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('packed', SMALL)
     shop.tick(3_600_000)
@@ -264,7 +276,6 @@ describe('a file in quarantine', () => {
   })
 
   it('is for admins only also where their key may only read', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('docs', SMALL)
     const reader = as('root', { kind: 'key', admin: true, scopes: ['read'] })
@@ -274,7 +285,6 @@ describe('a file in quarantine', () => {
   })
 
   it('is listed in pages, latest first', async () => {
-    await open()
     verdict = quarantine
     for (const name of ['a', 'b', 'c']) {
       await shop.files.upload(ada, put('docs', name, SMALL))
