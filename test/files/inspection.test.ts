@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { timestamp } from '../../src/core/clock.ts'
-import { isFailure } from '../../src/core/errors.ts'
 import type { FileRow } from '../../src/core/model.ts'
 import type { Inspect, InspectedFile, Verdict } from '../../src/files/inspection.ts'
 import { createErase } from '../../src/files/removal.ts'
+import { codeOf } from '../support/outcome.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
 const RULES = `{create: "true", read: "true", download: "true", update: "true", delete: "true"}`
@@ -65,11 +65,6 @@ beforeEach(() => {
 afterEach(() => clear(shop))
 afterAll(() => shop.close())
 
-const code = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (isFailure(error) ? error.code : String(error)),
-  )
 const byPut = (bucket: string, bytes: Buffer): Promise<FileRow> =>
   shop.files.upload(ada, put(bucket, 'a.txt', bytes, { metadata: '{"k":"v"}' }))
 const unannounced = (bucket: string, bytes: Buffer): Promise<FileRow> =>
@@ -130,7 +125,7 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
     await expect(send()).rejects.toMatchObject({ code: 'file_refused', status: 400, message: 'it has a virus' })
     await leavesNothing(bucket)
     verdict = allow
-    expect(await code(send())).toBe('done')
+    expect(await codeOf(send())).toBe('done')
   })
 
   it('in quarantine is there for nobody, until an admin releases it', async () => {
@@ -138,20 +133,20 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
     const { id, state } = await send()
     expect(state).toBe('quarantined')
     for (const call of [ada, root]) {
-      expect(await code(shop.files.stat(call, bucket, id))).toBe('file_not_found')
-      expect(await code(shop.files.remove(call, bucket, id, true))).toBe('file_not_found')
-      expect(await code(shop.files.restore(call, bucket, id, null))).toBe('file_not_found')
-      expect(await code(shop.files.sign(call, bucket, id, null, null))).toBe('file_not_found')
+      expect(await codeOf(shop.files.stat(call, bucket, id))).toBe('file_not_found')
+      expect(await codeOf(shop.files.remove(call, bucket, id, true))).toBe('file_not_found')
+      expect(await codeOf(shop.files.restore(call, bucket, id, null))).toBe('file_not_found')
+      expect(await codeOf(shop.files.sign(call, bucket, id, null, null))).toBe('file_not_found')
       const input = { bucket, id, operation: 'download', method: 'GET', token: null, headers: {} } as const
-      expect(await code(shop.files.open(call, input))).toBe('file_not_found')
+      expect(await codeOf(shop.files.open(call, input))).toBe('file_not_found')
     }
     expect((await shop.files.quarantine.list(root, bucket, 10, null)).files).toMatchObject([
       { id, hidden: { reason: 'it looks odd', purgeAt: null } },
     ])
-    expect(await code(shop.files.quarantine.list(ada, bucket, 10, null))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.open(ada, bucket, id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.release(ada, bucket, id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.remove(as(null), bucket, id))).toBe('unauthenticated')
+    expect(await codeOf(shop.files.quarantine.list(ada, bucket, 10, null))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.open(ada, bucket, id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.release(ada, bucket, id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.remove(as(null), bucket, id))).toBe('unauthenticated')
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [] })
     expect(await shop.meta.usage(`bucket:${bucket}`)).toMatchObject({ used: bytes.length, files: 1 })
     const { body: content } = await shop.files.quarantine.open(root, bucket, id)
@@ -161,7 +156,7 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
     const released = await shop.files.quarantine.release(root, bucket, id)
     expect(released).toMatchObject({ id, state: 'ready', version: 2, hidden: null })
     expect(await shop.files.stat(ada, bucket, id)).toEqual(released)
-    expect(await code(shop.files.quarantine.release(root, bucket, id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.release(root, bucket, id))).toBe('file_not_found')
   })
 
   it('is not a file when inspect throws or gives no verdict: 503 inspection_failed, which can be tried again', async () => {
@@ -197,7 +192,7 @@ describe('inspect', () => {
       return new Promise<Verdict>(() => {})
     }
     verdict = hang
-    expect(await code(send('docs', LARGE))).toBe('inspection_failed')
+    expect(await codeOf(send('docs', LARGE))).toBe('inspection_failed')
     while (!told) await sleep(5)
     expect(await shop.meta.scanFiles('', 10)).toEqual([])
   })
@@ -215,7 +210,7 @@ describe('inspect', () => {
         body: body(bytes.subarray(offset, end)),
       })
     await append(0, 12)
-    expect(await code(append(12, 20))).toBe('inspection_failed')
+    expect(await codeOf(append(12, 20))).toBe('inspection_failed')
     expect((await shop.sessions.status(ada, 'docs', id)).offset).toBeLessThan(20)
     verdict = allow
     const { offset } = await shop.sessions.status(ada, 'docs', id)
@@ -232,13 +227,13 @@ describe('inspect', () => {
       await file.open()
       return { action: 'allow' }
     }
-    expect(await code(byPut('docs', LARGE))).toBe('done')
-    expect(await code(later!.open())).toBe('inspection_failed')
+    expect(await codeOf(byPut('docs', LARGE))).toBe('done')
+    expect(await codeOf(later!.open())).toBe('inspection_failed')
   })
 
   it('is not asked about what is refused without it', async () => {
     verdict = allow
-    expect(await code(shop.files.upload(ada, put('docs', 'a', SMALL, { checksum: 'ab'.repeat(32) })))).toBe(
+    expect(await codeOf(shop.files.upload(ada, put('docs', 'a', SMALL, { checksum: 'ab'.repeat(32) })))).toBe(
       'checksum_mismatch',
     )
     expect(inspected).toEqual([])
@@ -250,18 +245,18 @@ describe('a file in quarantine', () => {
     verdict = quarantine
     const { id } = await byTus('docs', SMALL)
     expect(await shop.sessions.status(ada, 'docs', id)).toMatchObject({ offset: SMALL.length, length: SMALL.length })
-    expect(await code(shop.sessions.status(as('bob'), 'docs', id))).toBe('upload_not_found')
+    expect(await codeOf(shop.sessions.status(as('bob'), 'docs', id))).toBe('upload_not_found')
   })
 
   it('holds its path, cannot be named by records, and goes for good when an admin deletes it', async () => {
     verdict = quarantine
     const { id } = await byPut('docs', SMALL)
-    expect(await code(byPut('docs', SMALL))).toBe('file_exists')
+    expect(await codeOf(byPut('docs', SMALL))).toBe('file_exists')
     const record = shop.meta.records.insert('deals', { id: 'one', cover: id }, new Date().toISOString())
-    expect(await code(record)).toBe('file_reference_invalid')
+    expect(await codeOf(record)).toBe('file_reference_invalid')
     await shop.files.quarantine.remove(root, 'docs', id)
     await leavesNothing('docs')
-    expect(await code(shop.files.quarantine.remove(root, 'docs', id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.remove(root, 'docs', id))).toBe('file_not_found')
   })
 
   it('expires as any other, and is swept', async () => {
@@ -269,7 +264,7 @@ describe('a file in quarantine', () => {
     const { id } = await byPut('packed', SMALL)
     shop.tick(3_600_000)
     expect((await shop.files.quarantine.list(root, 'packed', 10, null)).files).toEqual([])
-    expect(await code(shop.files.quarantine.release(root, 'packed', id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.release(root, 'packed', id))).toBe('file_not_found')
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ expired: 1 })
     shop.tick(4 * LEASE_TIME)
     await leavesNothing('packed')
@@ -280,8 +275,8 @@ describe('a file in quarantine', () => {
     const { id } = await byPut('docs', SMALL)
     const reader = as('root', { kind: 'key', admin: true, scopes: ['read'] })
     expect((await shop.files.quarantine.list(reader, 'docs', 10, null)).files).toHaveLength(1)
-    expect(await code(shop.files.quarantine.release(reader, 'docs', id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.remove(reader, 'docs', id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.release(reader, 'docs', id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.remove(reader, 'docs', id))).toBe('forbidden')
   })
 
   it('is listed in pages, latest first', async () => {

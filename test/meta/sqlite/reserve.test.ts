@@ -5,21 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
-import { isFailure } from '../../../src/core/errors.ts'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
 import { createTableSql } from '../../../src/meta/sqlite/table-sql.ts'
 import type { MetaStore } from '../../../src/meta/store.ts'
 import { silent } from '../../../src/observe/observer.ts'
 import { at, draft, facts } from '../../contract/meta-store.ts'
 import { CHAINS } from '../../contract/record-tables.ts'
+import { codeOf } from '../../support/outcome.ts'
 
 const FREE = { bucketTotal: null, openUploads: null }
 const claim = (store: MetaStore) => store.claim(draft(), FREE, { need: 100, want: 100 })
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (isFailure(error) ? error.code : String(error)),
-  )
 
 describe('a database on a full disk', () => {
   it('refuses what needs room, still deletes, revokes and gives up, and takes its reserve back', async (context) => {
