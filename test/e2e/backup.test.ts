@@ -1,8 +1,19 @@
 // A backup of a store that is in use, restored elsewhere: all that was there when it was made is there again, and nothing of it is damaged.
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAlyx, loadAlyx } from '../../src/app.ts'
+import { openBackupFolder } from '../../src/blobs/backup-folder.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { DoctorReport } from '../../src/jobs/doctor.ts'
 import type { RestoreReport } from '../../src/jobs/restore.ts'
@@ -271,6 +282,18 @@ describe('alyx restore', () => {
     const { code, stderr } = await other.run(['backup', server.dir])
     expect(code).not.toBe(0)
     expect(stderr).toContain('is no folder of backups')
+    mkdirSync(join(other.dir, 'odd/manifest.json'), { recursive: true })
+    await expect(restore(other, join(other.dir, 'odd'), true)).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      message: 'the disk failed to read',
+    })
+    for (const file of ['alyx.yml', 'alyx.yml/below'])
+      await expect(
+        openBackupFolder(join(other.dir, file), { make: true, durability: 'normal', observer: silent }),
+      ).rejects.toMatchObject({
+        code: 'config_invalid',
+        message: 'a file is where the folder of backups should be',
+      })
     const foreign = await other.run(['backup', dir])
     expect(foreign.code).not.toBe(0)
     expect(foreign.stderr).toContain('a backup of another database')
