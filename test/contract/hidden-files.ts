@@ -38,6 +38,8 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
     it('it comes back until its time is over, not at that moment, and not twice', async () => {
       const [file, late] = [await put({ path: 'a' }), await put({ path: 'b' })]
       for (const { id } of [file, late]) await store.trash('docs', id, at(10), at(1))
+      expect(ids(await store.purgeableFiles(at(10), 9)).sort()).toEqual([file.id, late.id].sort())
+      expect(await store.purgeableFiles(at(10), 9, ['local'])).toEqual([])
       expect(await codeOf(store.untrash('other', file.id, null, at(9)))).toBe('file_not_found')
       const back = await store.untrash('docs', file.id, null, at(9))
       expect(back).toEqual({ ...file, version: 2, updatedAt: at(9) })

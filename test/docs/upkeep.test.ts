@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SweptStep } from '../../src/jobs/sweeps.ts'
+import type { SweptStep } from '../../src/jobs/step-run.ts'
 import { type CommandResult, createProject, type DoctorReport, type Project } from '../support/project.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
