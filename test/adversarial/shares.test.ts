@@ -496,7 +496,7 @@ describe('shares and the server’s state', () => {
   })
 
   it('E96 shares are made no faster than links are signed, and others are not slowed down', async () => {
-    const server = await startServer({ config: { rate_limits: { sign: '3/1m' } } })
+    const server = await startServer({ config: { rate_limits: { sign: '3/1h' } } })
     try {
       const w = await createWorld(server)
       const send = async (user: string) =>

@@ -2,9 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { EVENT_TYPES } from '../../src/core/event-types.ts'
-import { freePort } from '../support/project.ts'
 import { type Received, type Receiver, startReceiver } from '../support/receiver.ts'
-import { eventually, startServer, type TestServer, untilReady } from '../support/server.ts'
+import { type SecondServer, startSecond } from '../support/records.ts'
+import { eventually, startServer, type TestServer } from '../support/server.ts'
 
 const SECRET = 'a secret that sender and receiver share'
 const RULES = '{create: auth.id != null, read: "true", download: "true", update: "true", delete: "true"}'
@@ -241,14 +241,14 @@ describe('an event', () => {
 })
 
 describe('two servers on one database', () => {
-  let other: Other
+  let other: SecondServer
   beforeAll(async () => {
-    other = await startOther()
+    other = await startSecond(server)
   })
   afterAll(() => other?.stop())
 
   it('send an event of a change once, whichever of them made the change', async () => {
-    const urls = [server.url, other.url]
+    const urls = [server.url, `http://127.0.0.1:${other.port}`]
     const ids: string[] = []
     await Promise.all(
       Array.from({ length: 40 }, async (_, n) => {
@@ -271,7 +271,7 @@ describe('two servers on one database', () => {
       "select holder from _alyx_leases where name like 'webhook:%'",
     ) as [{ holder: string }]
     const isOther = holder.split('/')[1] === String(other.pid)
-    if (isOther) other.kill()
+    if (isOther) await other.kill()
     else await server.kill()
     await receiver.behave('take')
     await settled('it is sent')
@@ -279,34 +279,6 @@ describe('two servers on one database', () => {
     if (!isOther) await server.restart()
   })
 })
-
-interface Other {
-  readonly url: string
-  readonly pid: number
-  kill(): void
-  stop(): void
-}
-
-/** A second process on the files of `server`, at another port. */
-async function startOther(): Promise<Other> {
-  const port = await freePort()
-  const child = server.project.spawn(['serve', ...server.project.fileArguments], { ALYX_SERVER_PORT: String(port) })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (part: Buffer) => {
-      output += part.toString()
-    })
-  const kill = (): void => void child.kill('SIGKILL')
-  await untilReady(
-    port,
-    () => output,
-    () => child.exitCode !== null,
-  ).catch((error: unknown) => {
-    kill()
-    throw error
-  })
-  return { url: `http://127.0.0.1:${port}`, pid: child.pid ?? 0, kill, stop: kill }
-}
 
 describe('over HTTP', () => {
   it('a refused upload is 400, one in quarantine 202, and only admins come to it', async () => {
