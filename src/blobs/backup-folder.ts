@@ -80,7 +80,7 @@ export async function openBackupFolder(
   }: { readonly make: boolean; readonly durability: Durability; readonly observer: Observer },
 ): Promise<BackupFolder> {
   const root = resolve(dir)
-  if (make) await mkdir(root, { recursive: true, mode: 0o700 }).catch(orFail('make a directory'))
+  if (make) await mkdir(root, { recursive: true, mode: 0o700 }).catch(orNoFolder)
   const strange = (await readdir(root).catch(orMissing)).find((name) => !OWN.test(name))
   if (strange !== undefined)
     throw fail('config_invalid', `${root} is no folder of backups: ${JSON.stringify(strange)} is in it`, {
@@ -95,7 +95,7 @@ export async function openBackupFolder(
     async manifest() {
       const text = await readFile(path(MANIFEST), 'utf8').catch((error: unknown) => {
         if (systemCode(error) === 'ENOENT') return null
-        throw error
+        return orFail('read')(error)
       })
       return text === null ? null : parseManifest(text)
     },
@@ -179,6 +179,19 @@ function orMissing(error: unknown): never {
   if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR')
     throw fail('config_invalid', 'there is no such folder of backups', { cause: error })
   return orFail('list its files')(error)
+}
+
+/** Why a folder could not be made. */
+function orNoFolder(error: unknown): never {
+  const code = systemCode(error)
+  if (code === 'EEXIST' || code === 'ENOTDIR')
+    throw fail('config_invalid', 'a file is where the folder of backups should be', {
+      hint: 'Name a folder that is empty, or not there yet, or was made by alyx backup.',
+      cause: error,
+    })
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    throw fail('config_invalid', 'the folder of backups cannot be made there: nothing may be written', { cause: error })
+  return orFail('make a directory')(error)
 }
 
 function parseManifest(text: string): Manifest {

@@ -21,6 +21,8 @@ export interface SweepMoment {
   readonly time: number
   /** Most rows to find at once. */
   readonly limit: number
+  /** Backends whose rows are left for later. */
+  readonly without: readonly string[]
 }
 
 /** Finds rows in batches and clears them one by one. A row that could not be cleared is found again by a later run. */

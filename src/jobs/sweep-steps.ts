@@ -35,7 +35,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'uploads',
     kind: 'uploads',
     waitsForBackup: false,
-    next: ({ now, limit }) => meta.deadUploads(now, limit),
+    next: ({ now, limit, without }) => meta.deadUploads(now, limit, without),
     async clear({ id, backend, key }, { now }) {
       // It may have become a file since it was found.
       if (!(await meta.abandon(id, now))) return false
@@ -55,7 +55,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'deletions',
     kind: 'deletions',
     waitsForBackup: true,
-    next: ({ time, limit }) => meta.stuckDeletions(cutOff(time), limit),
+    next: ({ time, limit, without }) => meta.stuckDeletions(cutOff(time), limit, without),
     clear: reclaim,
     bytes: ({ storedSize }) => storedSize,
   }
@@ -64,7 +64,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'expired',
     kind: 'expired',
     waitsForBackup: true,
-    next: ({ now, limit }) => meta.expiredFiles(now, limit),
+    next: ({ now, limit, without }) => meta.expiredFiles(now, limit, without),
     clear: reclaim,
     bytes: ({ storedSize }) => storedSize,
   }
@@ -73,7 +73,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'trash',
     kind: 'purged',
     waitsForBackup: true,
-    next: ({ now, limit }) => meta.purgeableFiles(now, limit),
+    next: ({ now, limit, without }) => meta.purgeableFiles(now, limit, without),
     clear: reclaim,
     bytes: ({ storedSize }) => storedSize,
   }
@@ -83,7 +83,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'spares',
     kind: 'leftovers',
     waitsForBackup: true,
-    next: ({ now, limit }) => meta.dueSpares(now, limit),
+    next: ({ now, limit, without }) => meta.dueSpares(now, limit, without),
     async clear({ backend, key }) {
       if (!(await meta.takeSpare(backend, key))) return false
       passed('sweep.taken', key)
@@ -99,7 +99,7 @@ export function fileSteps({ meta, blobs, spool, reclaim, observer, leaseTime }: 
     name: 'multiparts',
     kind: 'leftovers',
     waitsForBackup: false,
-    next: ({ time, limit }) => meta.strayMultiparts(cutOff(time), limit),
+    next: ({ time, limit, without }) => meta.strayMultiparts(cutOff(time), limit, without),
     clear: (part) => abort(part).then(() => true),
   }
 

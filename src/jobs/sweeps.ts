@@ -1,25 +1,12 @@
 // The sweep: what died on the way is cleared, in bounded batches, by one process at a time. It never touches an active upload.
 import { type Clock, timestamp } from '../core/clock.ts'
-import { SWEEP_KINDS, type SweepKind, type SweepMoment, type SweepStep } from '../core/sweep-step.ts'
+import { SWEEP_KINDS, type SweepKind, type SweepStep } from '../core/sweep-step.ts'
 import type { Leases } from '../files/leases.ts'
 import { LEASES } from '../meta/upkeep.ts'
 import { openAiSteps } from './openai-steps.ts'
+import { createStepRun, type SweptStep } from './step-run.ts'
 import { createClockWatch, type Judgement } from './sweep-clock.ts'
 import { type FileStepsDeps, fileSteps } from './sweep-steps.ts'
-
-/** What one step did, or in a dry run would do. */
-export interface SweptStep {
-  readonly name: string
-  readonly kind: SweepKind
-  readonly cleared: number
-  readonly bytes: number
-  /** Rows that would not go; a later run tries them again. */
-  readonly errors: number
-  /** More is left: the batch or the time ran out. */
-  readonly more: boolean
-  /** Why nothing was done: `cleanup.skip` names its kind, or a backup is being made. */
-  readonly rested?: 'skip' | 'backup'
-}
 
 /** `uploads`: unfinished ones removed. `deletions`: finished that had been cut off, and files whose records took them along. `expired`: files
  *  whose time had passed, or that no record named while they were staged. `purged`: files whose time in the trash was over. `leftovers`: spools,
@@ -71,12 +58,13 @@ export type Sweep = (options: SweepOptions) => Promise<SweepReport>
 /** Wires the sweep. Bounded by `batchSize` rows at a time and `maxRuntime` in all. */
 export function createSweep(deps: SweepDeps): Sweep {
   const { meta, clock, observer, batchSize } = deps
+  const perform = createStepRun(deps)
   const steady = deps.steady ?? clock
   const [openAiUploads, openAiAnswers] = openAiSteps(meta)
   const steps = [openAiUploads, ...fileSteps(deps), openAiAnswers, ...(deps.steps ?? [])]
   let runs = 0
   const watch = createClockWatch({ ...deps, steady })
-  /** Where the time ran out: what comes first must not be all that is ever swept. */
+  /** Where the time ran out or, when a step had all of it, behind that one: what comes first must not be all that is ever swept. */
   let first = 0
 
   return async ({ dryRun, unattended = false }) => {
@@ -84,37 +72,9 @@ export function createSweep(deps: SweepDeps): Sweep {
     const holder = `${deps.leases.holder}/${++runs}`
     const inTime = (): boolean => steady.now() - started < deps.maxRuntime
 
-    /** Takes batches until one makes no headway: a row that will not go must not be asked for again and again. */
-    async function perform(step: SweepStep, moment: () => SweepMoment): Promise<SweptStep> {
-      const done = { name: step.name, kind: step.kind, cleared: 0, bytes: 0, errors: 0, more: false }
-      if (deps.skip?.includes(step.kind)) return { ...done, rested: 'skip' }
-      for (;;) {
-        if (!inTime()) return { ...done, more: true }
-        const rows = await step.next(moment())
-        // Asked after they were found: what is found before a backup begins is not in it.
-        if (step.waitsForBackup && rows.length > 0 && (await meta.isLeased(LEASES.backup, timestamp(clock.now()))))
-          return { ...done, rested: 'backup', more: true }
-        let gone = 0
-        for (const row of rows) {
-          if (!inTime()) return { ...done, more: true }
-          try {
-            if (dryRun || (await step.clear(row, moment()))) {
-              done.cleared += step.count?.(row) ?? 1
-              done.bytes += step.bytes?.(row) ?? 0
-            }
-            gone += 1
-          } catch (error) {
-            done.errors += 1
-            observer.event('storage_error', { backend: 'sweep', operation: step.name, error })
-          }
-        }
-        if (dryRun || gone < batchSize) return { ...done, more: rows.length === batchSize }
-      }
-    }
-
     async function performAll(judged: Judgement): Promise<readonly SweptStep[]> {
       const begun = steady.now()
-      const moment = (): SweepMoment => {
+      const moment = () => {
         const time = judged.time + (steady.now() - begun)
         return { now: timestamp(time), time, limit: batchSize }
       }
@@ -123,8 +83,8 @@ export function createSweep(deps: SweepDeps): Sweep {
       for (let i = 0; i < steps.length; i++) {
         const at = (start + i) % steps.length
         const had = inTime()
-        swept.push(await perform(steps[at]!, moment))
-        if (had && !inTime()) first = at
+        swept.push(await perform(steps[at]!, { dryRun, inTime, moment }))
+        if (had && !inTime()) first = i === 0 ? at + 1 : at
       }
       return swept
     }

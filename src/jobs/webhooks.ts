@@ -49,7 +49,7 @@ export interface SenderDeps {
   readonly meta: MetaStore
   readonly clock: Clock
   readonly observer: Observer
-  readonly leases: Pick<Leases, 'holder'>
+  readonly leases: Pick<Leases, 'holder' | 'releaseGone'>
 }
 
 /** What a program may give `createAlyx`. */
@@ -105,6 +105,12 @@ async function serveWebhook(
   const receiver: Receiver = { url, key: webhookKey(secret) ?? Buffer.from(secret) }
   const now = (): string => timestamp(clock.now())
   const take = (): Promise<boolean> => meta.lease(lease, holder, timestamp(clock.now() + times.lease), now())
+  /** What a killed process of this machine held is free at once, rather than when its lease has run out. */
+  const takeOver = async (): Promise<boolean> => {
+    if (await take()) return true
+    await deps.leases.releaseGone()
+    return take()
+  }
   const report = (error: unknown): void =>
     observer.event('storage_error', { backend: 'database', operation: 'webhooks', error })
 
@@ -150,7 +156,7 @@ async function serveWebhook(
   }
 
   async function work(): Promise<void> {
-    if ((await meta.dueEvents(hook, now(), 1)).length === 0 || !(await take())) return
+    if ((await meta.dueEvents(hook, now(), 1)).length === 0 || !(await takeOver())) return
     let isOurs = true
     const beat = setInterval(() => {
       take().then((taken) => {

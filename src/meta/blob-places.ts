@@ -31,7 +31,7 @@ export interface BlobPlaceStore {
   /** Those under way for a blob. */
   multiparts(backend: string, key: BlobKey): Promise<readonly Multipart[]>
   /** Those begun before `before` whose blob is neither being uploaded nor a spare one. */
-  strayMultiparts(before: string, limit: number): Promise<readonly Multipart[]>
+  strayMultiparts(before: string, limit: number, without?: readonly string[]): Promise<readonly Multipart[]>
 
   /** Where the ready files of a bucket are kept, by name of the backend. */
   kept(bucket: string): Promise<readonly Kept[]>
@@ -45,7 +45,7 @@ export interface BlobPlaceStore {
   moveFile(bucket: string, id: string, from: string, to: string, dueAt: string): Promise<boolean>
   isSpare(backend: string, key: BlobKey): Promise<boolean>
   /** Spare blobs that are due, oldest first. */
-  dueSpares(now: string, limit: number): Promise<readonly SpareBlob[]>
+  dueSpares(now: string, limit: number, without?: readonly string[]): Promise<readonly SpareBlob[]>
   /** Whether its bytes may be removed now: then it becomes no file's any more. False when it is spare no longer. */
   takeSpare(backend: string, key: BlobKey): Promise<boolean>
   /** Its bytes are gone. Forgetting what is not known is success. */

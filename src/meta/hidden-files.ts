@@ -10,7 +10,7 @@ export interface HiddenFileStore {
    *  over), file_exists (the path is taken). */
   untrash(bucket: string, id: string, path: string | null, now: string): Promise<FileRow>
   /** Files whose time in the trash is over, in the order of that. */
-  purgeableFiles(now: string, limit: number): Promise<readonly FileRow[]>
+  purgeableFiles(now: string, limit: number, without?: readonly string[]): Promise<readonly FileRow[]>
   /** quarantined → ready. version + 1. Fails file_not_found (not in quarantine, or its time is over). */
   clear(bucket: string, id: string, now: string): Promise<FileRow>
 }

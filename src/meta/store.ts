@@ -169,12 +169,13 @@ export interface MetaStore
   /** `bucket:{name}` or `owner:{id}`. */
   usage(scope: string): Promise<Usage>
 
-  /** Claims to sweep: abandoned, or expired and without a live lease, or of protocol put with a dead lease. Oldest first. */
-  deadUploads(now: string, limit: number): Promise<readonly UploadRow[]>
+  /** Claims to sweep: abandoned, or expired and without a live lease, or of protocol put with a dead lease. Oldest first. Here and below
+   *  `without` names backends whose rows are left out; default none. */
+  deadUploads(now: string, limit: number, without?: readonly string[]): Promise<readonly UploadRow[]>
   /** Tombstones last touched before `before`. */
-  stuckDeletions(before: string, limit: number): Promise<readonly FileRow[]>
+  stuckDeletions(before: string, limit: number, without?: readonly string[]): Promise<readonly FileRow[]>
   /** Files (in the trash and in quarantine too) whose expires_at has passed, or that were staged and not named in time. */
-  expiredFiles(now: string, limit: number): Promise<readonly FileRow[]>
+  expiredFiles(now: string, limit: number, without?: readonly string[]): Promise<readonly FileRow[]>
 
   /** A named lease over all processes (sweeps). True when taken or prolonged; one that lasts ten times as long as what is asked for was taken
    *  by a clock that was ahead, and is not obeyed. */

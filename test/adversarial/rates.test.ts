@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
 beforeAll(async () => {
-  server = await startServer({ config: { rate_limits: { sign: '5/1m', uploads: '3/1m', failed_auth: '4/1m' } } })
+  server = await startServer({ config: { rate_limits: { sign: '5/1h', uploads: '3/1h', failed_auth: '4/1h' } } })
 })
 afterAll(() => server.stop())
 

@@ -464,8 +464,39 @@ describe('shares and the server’s state', () => {
     }
   })
 
+  it('tells a browser in a page that a share is used up, has ended or opens nothing, with the status that programs get as JSON', async () => {
+    const server = await startServer()
+    try {
+      const w = await createWorld(server)
+      const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+      const browse = (path: string, token: string | null) => use(w, path, token, { headers: { accept } })
+      const [once, revoked] = [await share(w, [w.fa], { max_downloads: 1 }), await share(w, [w.fa])]
+      expect((await browse(bytesOf(once, w.fa), once.token)).status).toBe(200)
+      await w.send({ method: 'DELETE', path: `${SHARES}/${revoked.id}` })
+      expect(await use(w, list(once), once.token)).toMatchObject({ status: 410, code: 'share_exhausted' })
+      const head = { method: 'HEAD', headers: { accept } }
+      expect((await use(w, bytesOf(once, w.fa), once.token, head)).text).toBe('')
+      const pages = [
+        [await browse(list(once), once.token), 410, 'are used up'],
+        [await browse(bytesOf(once, w.fa), once.token), 410, 'are used up'],
+        [await browse(list(revoked), revoked.token), 410, 'was ended'],
+        [await browse(list(once), `${once.token}x`), 401, 'opens nothing'],
+        [await browse(list(once), null), 401, 'not the whole address'],
+      ] as const
+      for (const [page, status, text] of pages) {
+        expect([page.status, page.headers['content-type']]).toEqual([status, 'text/html; charset=utf-8'])
+        expect(page.headers['content-security-policy']).toMatch(/^default-src 'none'; style-src/)
+        expect(page.headers['cache-control']).toBe('private, no-store, max-age=0')
+        expect(page.text).toContain(text)
+        expect(page.text).not.toMatch(/"A"|<script|request_id/)
+      }
+    } finally {
+      await server.stop()
+    }
+  })
+
   it('E96 shares are made no faster than links are signed, and others are not slowed down', async () => {
-    const server = await startServer({ config: { rate_limits: { sign: '3/1m' } } })
+    const server = await startServer({ config: { rate_limits: { sign: '3/1h' } } })
     try {
       const w = await createWorld(server)
       const send = async (user: string) =>

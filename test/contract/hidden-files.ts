@@ -1,8 +1,8 @@
 // The promises of MetaStore about files in the trash and in quarantine as tests; any implementation runs them.
 import { describe, expect, it } from 'vitest'
-import { isFailure } from '../../src/core/errors.ts'
 import type { FileRow, UploadDraft } from '../../src/core/model.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
+import { codeOf } from '../support/outcome.ts'
 import { type Fixture, freshStores } from './fresh-stores.ts'
 import { at, draft, facts, query } from './meta-store.ts'
 
@@ -19,11 +19,6 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
       const { id } = await store.claim(draft(over), FREE, { need: 100, want: 100 })
       return store.commit(id, facts(), at(0), { quarantine })
     }
-    const code = (work: Promise<unknown>): Promise<string> =>
-      work.then(
-        () => 'done',
-        (error: unknown) => (isFailure(error) ? error.code : String(error)),
-      )
     const ids = (rows: readonly FileRow[]): string[] => rows.map(({ id }) => id)
 
     it('a file in the trash says since when, keeps the path it had for showing, and counts', async () => {
@@ -43,20 +38,22 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
     it('it comes back until its time is over, not at that moment, and not twice', async () => {
       const [file, late] = [await put({ path: 'a' }), await put({ path: 'b' })]
       for (const { id } of [file, late]) await store.trash('docs', id, at(10), at(1))
-      expect(await code(store.untrash('other', file.id, null, at(9)))).toBe('file_not_found')
+      expect(ids(await store.purgeableFiles(at(10), 9)).sort()).toEqual([file.id, late.id].sort())
+      expect(await store.purgeableFiles(at(10), 9, ['local'])).toEqual([])
+      expect(await codeOf(store.untrash('other', file.id, null, at(9)))).toBe('file_not_found')
       const back = await store.untrash('docs', file.id, null, at(9))
       expect(back).toEqual({ ...file, version: 2, updatedAt: at(9) })
       expect(await store.file('docs', file.id)).toEqual(back)
-      expect(await code(store.untrash('docs', file.id, null, at(9)))).toBe('file_not_found')
-      expect(await code(store.untrash('docs', late.id, null, at(10)))).toBe('file_not_found')
+      expect(await codeOf(store.untrash('docs', file.id, null, at(9)))).toBe('file_not_found')
+      expect(await codeOf(store.untrash('docs', late.id, null, at(10)))).toBe('file_not_found')
     })
 
     it('what has expired or was staged for too long comes back from neither', async () => {
       const trashed = await put({ path: 'a', fileLifetime: 60_000 })
       await store.trash('docs', trashed.id, at(100), at(0))
       const staged = await put({ path: 'b', staging: 60_000 }, 'odd')
-      expect(await code(store.untrash('docs', trashed.id, null, at(1)))).toBe('file_not_found')
-      expect(await code(store.clear('docs', staged.id, at(1)))).toBe('file_not_found')
+      expect(await codeOf(store.untrash('docs', trashed.id, null, at(1)))).toBe('file_not_found')
+      expect(await codeOf(store.clear('docs', staged.id, at(1)))).toBe('file_not_found')
       expect(ids(await store.expiredFiles(at(1), 10)).sort()).toEqual([trashed.id, staged.id].sort())
       expect(await store.purgeableFiles(at(99), 10)).toEqual([])
     })
@@ -67,7 +64,7 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
         const file = await put({ path: `p${round}` })
         await store.trash('docs', file.id, at(10), at(1))
         const [restored, condemned] = await Promise.all([
-          code(store.untrash('docs', file.id, null, at(9))),
+          codeOf(store.untrash('docs', file.id, null, at(9))),
           other.condemn('docs', file.id, at(10), true),
         ])
         const state = (await store.file('docs', file.id))?.state
@@ -93,10 +90,10 @@ export function hiddenFilesContract(name: string, open: () => Promise<Fixture>):
     it('a file in quarantine keeps its path, and neither goes into the trash nor changes', async () => {
       const { id, state } = await put({ path: 'a' }, 'odd')
       expect(state).toBe('quarantined')
-      expect(await code(store.claim(draft({ path: 'a' }), FREE, { need: 1, want: 1 }))).toBe('file_exists')
+      expect(await codeOf(store.claim(draft({ path: 'a' }), FREE, { need: 1, want: 1 }))).toBe('file_exists')
       expect(await store.trash('docs', id, at(9), at(1))).toBe(false)
-      expect(await code(store.update('docs', id, { name: 'x' }, at(1)))).toBe('file_not_found')
-      expect(await code(store.untrash('docs', id, null, at(1)))).toBe('file_not_found')
+      expect(await codeOf(store.update('docs', id, { name: 'x' }, at(1)))).toBe('file_not_found')
+      expect(await codeOf(store.untrash('docs', id, null, at(1)))).toBe('file_not_found')
       await store.condemn('docs', id, at(1), false)
       await store.restore('docs', id, at(1), at(2))
       expect((await store.file('docs', id))?.state).toBe('quarantined')

@@ -670,6 +670,8 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         await store.claim(draft({ leaseExpiresAt: at(99) }), FREE, HUNDRED)
         const ids = [returned.id, lost.id, unlocked.id, expired.id, abandoned.id]
         expect((await store.deadUploads(at(10), 9)).map(({ id }) => id)).toEqual(ids)
+        expect(await store.deadUploads(at(10), 9, ['local'])).toEqual([])
+        expect((await store.deadUploads(at(10), 9, ['loc', 'locals'])).map(({ id }) => id)).toEqual(ids)
         expect((await store.deadUploads(at(10), 2)).map(({ id }) => id)).toEqual(ids.slice(0, 2))
       })
 
@@ -682,11 +684,13 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         ]
         const ids = files.map(({ id }) => id)
         expect((await store.expiredFiles(at(2), 9)).map(({ id }) => id)).toEqual([ids[2], ids[1]])
+        expect(await store.expiredFiles(at(2), 9, ['other', 'local'])).toEqual([])
         expect((await store.expiredFiles(at(2), 1)).map(({ id }) => id)).toEqual([ids[2]])
         await store.condemn('docs', ids[1]!, at(4), false)
         await store.condemn('docs', ids[3]!, at(3), false)
         expect((await store.expiredFiles(at(2), 9)).map(({ id }) => id)).toEqual([ids[2]])
         expect((await store.stuckDeletions(at(5), 9)).map(({ id }) => id)).toEqual([ids[3], ids[1]])
+        expect(await store.stuckDeletions(at(5), 9, ['local'])).toEqual([])
         expect((await store.stuckDeletions(at(4), 9)).map(({ id }) => id)).toEqual([ids[3]])
       })
 
@@ -738,6 +742,13 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         await store.closeMultipart('cloud', claim.key, 'two')
         expect(await store.strayMultiparts(at(4), 9)).toEqual([one, three])
         expect(await store.strayMultiparts(at(4), 1)).toHaveLength(1)
+        expect(
+          await store.strayMultiparts(
+            at(4),
+            9,
+            [one, three].map((part) => part?.backend ?? ''),
+          ),
+        ).toEqual([])
         await store.announceCopy('cloud', claim.key, at(99))
         expect(await store.strayMultiparts(at(4), 9)).toEqual([three])
       })
@@ -756,6 +767,7 @@ export function metaStoreContract(name: string, open: () => Promise<Fixture>): v
         expect(await store.isSpare('cloud', file.key)).toBe(false)
         expect(await store.dueSpares(at(7), 9)).toEqual([])
         expect(await store.dueSpares(at(8), 9)).toEqual([{ backend: 'local', key: file.key }])
+        expect(await store.dueSpares(at(8), 9, ['local'])).toEqual([])
         expect(await store.drift(false)).toEqual([])
       })
 

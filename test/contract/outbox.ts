@@ -1,11 +1,11 @@
 // The promises of MetaStore about events and hidden files as tests: each event is written with the change it tells of, or not at all.
 import { describe, expect, it } from 'vitest'
-import { isFailure } from '../../src/core/errors.ts'
 import { EVENT_TYPES } from '../../src/core/event-types.ts'
 import type { FileRow, UploadDraft } from '../../src/core/model.ts'
 import { viewFile } from '../../src/http/rest/view.ts'
 import type { OutboxEvent, Subscription } from '../../src/meta/outbox.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
+import { codeOf } from '../support/outcome.ts'
 import { type Fixture, freshStores } from './fresh-stores.ts'
 import { at, draft, facts } from './meta-store.ts'
 
@@ -18,11 +18,6 @@ export function outboxContract(name: string, open: (subscriptions: readonly Subs
     { hook: 'all', events: [...EVENT_TYPES, 'file.created'] },
     { hook: 'few', events: ['file.deleted'] },
   ]
-  const code = (work: Promise<unknown>): Promise<string> =>
-    work.then(
-      () => 'done',
-      (error: unknown) => (isFailure(error) ? error.code : String(error)),
-    )
 
   describe(`${name} keeps the promises of an outbox:`, () => {
     let store: MetaStore
@@ -68,7 +63,7 @@ export function outboxContract(name: string, open: (subscriptions: readonly Subs
     it('a commit that is done twice, or refused, tells nothing more', async () => {
       const file = await put()
       await store.commit(file.id, facts(), at(0))
-      expect(await code(store.commit(draft().id, facts(), at(0)))).toBe('upload_expired')
+      expect(await codeOf(store.commit(draft().id, facts(), at(0)))).toBe('upload_expired')
       expect(await types()).toEqual(['file.created'])
     })
 
@@ -76,8 +71,8 @@ export function outboxContract(name: string, open: (subscriptions: readonly Subs
       const file = await put({ path: 'a' })
       await put({ path: 'b' })
       await told()
-      expect(await code(store.update('docs', file.id, { path: 'b' }, at(1)))).toBe('file_exists')
-      expect(await code(store.update('docs', file.id, { name: 'x' }, at(1), 7))).toBe('precondition_failed')
+      expect(await codeOf(store.update('docs', file.id, { path: 'b' }, at(1)))).toBe('file_exists')
+      expect(await codeOf(store.update('docs', file.id, { name: 'x' }, at(1), 7))).toBe('precondition_failed')
       const changed = await store.update('docs', file.id, { name: 'x' }, at(1))
       const [event, ...more] = await told()
       expect([event!.type, dataOf(event!), more]).toEqual(['file.updated', { file: viewFile(changed) }, []])
@@ -136,7 +131,7 @@ export function outboxContract(name: string, open: (subscriptions: readonly Subs
       expect((await told()).map((one) => [one.type, dataOf(one).reason])).toEqual([['file.quarantined', 'odd']])
       expect(await store.commit(file.id, facts(), at(1))).toEqual(file)
       await store.clear('docs', file.id, at(1))
-      expect(await code(store.clear('docs', file.id, at(1)))).toBe('file_not_found')
+      expect(await codeOf(store.clear('docs', file.id, at(1)))).toBe('file_not_found')
       expect(await types()).toEqual(['file.created'])
     })
 

@@ -221,6 +221,16 @@ export function policiesContract(name: string, open: (policies: PoliciesConfig) 
         expect(await store.usage('owner:ann')).toMatchObject({ reserved: 0, files: 1 })
       })
 
+      it('the policy may become stricter while an upload goes on: it holds for a life that was not asked for', async () => {
+        const [open, asked] = [await claim(1), await claim(1, { fileLifetime: 20 * DAY, lifetimeAsked: true })]
+        fixture.byHand("INSERT INTO _alyx_storages (owner_id, retention_days) VALUES ('ann', 7)")
+        for (const [{ id }, life] of [
+          [open, 7],
+          [asked, 20],
+        ] as const)
+          expect((await store.commit(id, facts({ size: 1, storedSize: 1 }), at(0))).expiresAt).toBe(days(life))
+      })
+
       it('the claim tells the life it was given', async () => {
         expect(await claim(1)).toMatchObject({ fileLifetime: 30 * DAY })
       })

@@ -16,7 +16,7 @@ describe('docs/metrics.md', () => {
   let world: World
   let body: string
   beforeAll(async () => {
-    server = await startServer({ config: { cleanup: { interval: '1s' }, rate_limits: { sign: '2/1m' } } })
+    server = await startServer({ config: { cleanup: { interval: '1s' }, rate_limits: { sign: '2/1h' } } })
     world = await createWorld(server)
     const file = `/api/files/priv/${world.fa.id}`
     await world.get(`${file}/download`, world.a, { range: 'bytes=0-3' })

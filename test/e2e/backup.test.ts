@@ -1,7 +1,24 @@
 // A backup of a store that is in use, restored elsewhere: all that was there when it was made is there again, and nothing of it is damaged.
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAlyx, loadAlyx } from '../../src/app.ts'
+import { openBackupFolder } from '../../src/blobs/backup-folder.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import type { DoctorReport } from '../../src/jobs/doctor.ts'
+import type { RestoreReport } from '../../src/jobs/restore.ts'
+import { silent } from '../../src/observe/observer.ts'
+import { restoreTo } from '../../src/restore.ts'
 import { BUCKETS } from '../support/buckets.ts'
 import { request } from '../support/http.ts'
 import { createProject, type Project } from '../support/project.ts'
@@ -66,6 +83,29 @@ const backup = async (dir: string, ...more: string[]): Promise<Backup> => {
   const { code, stdout, stderr } = await server.project.run(['backup', dir, '--json', ...more])
   expect(code, stdout + stderr).toBe(0)
   return JSON.parse(stdout) as Backup
+}
+const filesOf = ({ dir }: Project) => ({
+  configFile: join(dir, 'alyx.yml'),
+  schemaFile: join(dir, 'schema.yaml'),
+  env: { ...process.env, ALYX_LOGGING_LEVEL: 'warn' },
+})
+const signal = new AbortController().signal
+/** As the commands do it, in this process: a start takes longer than all else. */
+const restore = async (project: Project, dir: string, verify = false): Promise<RestoreReport> => {
+  const { config } = await loadAlyx(filesOf(project))
+  return restoreTo({ config: config!, clock: systemClock, observer: silent })({ dir, verify, rate: null, signal })
+}
+const examine = async (project: Project): Promise<DoctorReport> => {
+  const alyx = await createAlyx({ ...filesOf(project), offline: true })
+  try {
+    return await alyx.doctor({ readData: true, fix: false })
+  } finally {
+    await alyx.close()
+  }
+}
+/** What nobody should do: the files stay, without their database. */
+const loseDatabase = ({ dir }: Project): void => {
+  for (const suffix of ['', '-wal', '-shm', '-reserve']) rmSync(join(dir, `data/alyx.db${suffix}`), { force: true })
 }
 const place = (name: string): string => join(server.dir, name)
 /** An empty place with the same two files. */
@@ -132,8 +172,7 @@ describe('alyx backup, while files come and go', () => {
     expect(existsSync(join(other.dir, 'data'))).toBe(false)
     const restored = await other.run(['restore', place('saved'), '--json'])
     expect(restored.code, restored.stdout + restored.stderr).toBe(0)
-    const doctor = await other.run(['doctor', '--read-data', '--json'])
-    expect(JSON.parse(doctor.stdout)).toMatchObject({ ok: true, problems: [] })
+    expect(await examine(other)).toMatchObject({ ok: true, problems: [] })
     expect(other.query("select count(*) n from _alyx_files where state <> 'deleting'")).toEqual([{ n: second.files }])
     expect(other.query('select state from _alyx_files where id = ?', thrown)).toEqual([{ state: 'trashed' }])
     for (const [file, body] of lasting) {
@@ -145,7 +184,7 @@ describe('alyx backup, while files come and go', () => {
       )
       expect(row).toEqual([{ size: body.length }])
     }
-    expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
+    expect(await examine(server.project)).toMatchObject({ ok: true, problems: [] })
   })
 })
 
@@ -173,52 +212,48 @@ describe('alyx restore', () => {
     expect(here.code).not.toBe(0)
     expect(here.stderr).toContain('there is a database at')
     const other = await elsewhere()
-    expect((await other.run(['restore', dir])).code).toBe(0)
-    for (const suffix of ['', '-wal', '-shm', '-reserve'])
-      rmSync(join(other.dir, `data/alyx.db${suffix}`), { force: true })
+    await restore(other, dir)
+    loseDatabase(other)
     const [file] = blobsIn(join(other.dir, 'data/files'))
     truncateSync(file!, 1)
-    const over = await other.run(['restore', dir, '--json'])
-    expect(over.code).not.toBe(0)
-    expect(over.stderr).toContain('which is not of this backup')
+    await expect(restore(other, dir)).rejects.toMatchObject({
+      code: 'config_invalid',
+      message: expect.stringContaining('which is not of this backup'),
+    })
     expect(statSync(file!).size).toBe(1)
     expect(existsSync(join(other.dir, 'data/alyx.db'))).toBe(false)
   })
 
-  it('goes on where an earlier try ended', async () => {
-    const other = await elsewhere()
-    expect((await other.run(['restore', dir])).code).toBe(0)
-    for (const suffix of ['', '-wal', '-shm', '-reserve'])
-      rmSync(join(other.dir, `data/alyx.db${suffix}`), { force: true })
-    const files = blobsIn(join(other.dir, 'data/files'))
-    rmSync(files[0]!)
-    const again = await other.run(['restore', dir, '--json'])
-    expect(again.code, again.stderr).toBe(0)
-    expect(blobsIn(join(other.dir, 'data/files'))).toHaveLength(files.length)
-    expect((await other.doctor()).ok).toBe(true)
-  })
-
   it('gives up unfinished uploads, whose bytes are in no backup, with their share of the quota', async () => {
     const other = await elsewhere()
-    const { stdout } = await other.run(['restore', dir, '--json'])
-    expect(JSON.parse(stdout)).toMatchObject({ ok: true, uploads: 1, encryption_keys: ['k1'] })
+    expect(await restore(other, dir)).toMatchObject({ ok: true, uploads: 1, encryptionKeys: ['k1'] })
     expect(other.query('select * from _alyx_uploads')).toEqual([])
     expect(other.query('select * from _alyx_leases')).toEqual([])
     expect(other.query('select scope from _alyx_usage where reserved <> 0')).toEqual([])
-    expect((await other.doctor()).ok).toBe(true)
+    expect((await examine(other)).ok).toBe(true)
+  })
+
+  it('goes on where an earlier try ended', async () => {
+    const other = await elsewhere()
+    await restore(other, dir)
+    loseDatabase(other)
+    const files = blobsIn(join(other.dir, 'data/files'))
+    rmSync(files[0]!)
+    expect(await restore(other, dir)).toMatchObject({ ok: true, problems: [] })
+    expect(blobsIn(join(other.dir, 'data/files'))).toHaveLength(files.length)
+    expect((await examine(other)).ok).toBe(true)
   })
 
   it('says of a damaged backup what is damaged, and restores no database from it', async () => {
-    await backup('hurt')
     const hurt = place('hurt')
+    cpSync(dir, hurt, { recursive: true })
     const [one, two] = blobsIn(hurt).filter((file) => statSync(file).size > 5)
     const bytes = readFileSync(one!)
     bytes[3] = bytes[3]! ^ 1
     writeFileSync(one!, bytes)
     const other = await elsewhere()
-    const flipped = await other.run(['restore', hurt, '--json'])
-    expect(flipped.code).toBe(1)
-    expect(flipped.stderr).toContain('the backup is damaged')
+    const damaged = { code: 'file_corrupt', message: expect.stringContaining('the backup is damaged') }
+    await expect(restore(other, hurt)).rejects.toMatchObject(damaged)
     expect(blobsIn(join(other.dir, 'data/files')).filter((file) => file.endsWith(one!.slice(-36)))).toEqual([])
     rmSync(two!)
     const { code, stdout } = await other.run(['restore', hurt, '--verify', '--json'])
@@ -227,24 +262,38 @@ describe('alyx restore', () => {
     expect(problems.map(({ kind, id }) => `${kind} ${id}`).sort()).toEqual(
       [`checksum_differs ${one!.slice(-36)}`, `blob_missing ${two!.slice(-36)}`].sort(),
     )
-    expect((await other.run(['restore', hurt])).code).toBe(1)
-    expect(existsSync(join(other.dir, 'data/alyx.db'))).toBe(false)
+    const flipped = await other.run(['restore', hurt])
+    expect([flipped.code, existsSync(join(other.dir, 'data/alyx.db'))]).toEqual([1, false])
     const list = readdirSync(hurt).find((name) => name.endsWith('.jsonl'))!
     writeFileSync(join(hurt, list), '')
-    const unlisted = await other.run(['restore', hurt, '--verify', '--json'])
-    expect(JSON.parse(unlisted.stdout)).toMatchObject({ ok: false, problems: [{ kind: 'list_differs' }] })
+    expect(await restore(other, hurt, true)).toMatchObject({ ok: false, problems: [{ kind: 'list_differs' }] })
   })
 
   it('takes what is no backup for none', async () => {
     const other = await elsewhere()
-    for (const wrong of [server.dir, join(server.dir, 'nowhere')]) {
-      const { code, stderr } = await other.run(['restore', wrong, '--verify'])
-      expect(code).not.toBe(0)
-      expect(stderr).toMatch(/no folder of backups|no such folder/)
-    }
+    for (const [wrong, message] of [
+      [server.dir, 'no folder of backups'],
+      [join(server.dir, 'nowhere'), 'no such folder'],
+    ] as const)
+      await expect(restore(other, wrong, true)).rejects.toMatchObject({
+        code: 'config_invalid',
+        message: expect.stringContaining(message),
+      })
     const { code, stderr } = await other.run(['backup', server.dir])
     expect(code).not.toBe(0)
     expect(stderr).toContain('is no folder of backups')
+    mkdirSync(join(other.dir, 'odd/manifest.json'), { recursive: true })
+    await expect(restore(other, join(other.dir, 'odd'), true)).rejects.toMatchObject({
+      code: 'storage_unavailable',
+      message: 'the disk failed to read',
+    })
+    for (const file of ['alyx.yml', 'alyx.yml/below'])
+      await expect(
+        openBackupFolder(join(other.dir, file), { make: true, durability: 'normal', observer: silent }),
+      ).rejects.toMatchObject({
+        code: 'config_invalid',
+        message: 'a file is where the folder of backups should be',
+      })
     const foreign = await other.run(['backup', dir])
     expect(foreign.code).not.toBe(0)
     expect(foreign.stderr).toContain('a backup of another database')
@@ -261,7 +310,6 @@ describe('a file whose bytes are gone', () => {
       missing_files: 1,
       missing: [{ id, bucket: 'any', code: 'blob_missing' }],
     })
-    const { code: whole } = await server.project.run(['restore', 'partly', '--verify'])
-    expect(whole).toBe(0)
+    expect(await restore(server.project, place('partly'), true)).toMatchObject({ ok: true, problems: [] })
   })
 })

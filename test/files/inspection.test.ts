@@ -1,10 +1,12 @@
 // The program's own word on uploads: let through, refused, put aside, or not had at all, on every way in.
 import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from 'vitest'
-import { isFailure } from '../../src/core/errors.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
+import { timestamp } from '../../src/core/clock.ts'
 import type { FileRow } from '../../src/core/model.ts'
 import type { Inspect, InspectedFile, Verdict } from '../../src/files/inspection.ts'
+import { createErase } from '../../src/files/removal.ts'
+import { codeOf } from '../support/outcome.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
 const RULES = `{create: "true", read: "true", download: "true", update: "true", delete: "true"}`
@@ -32,14 +34,12 @@ const NOTHING = { used: 0, reserved: 0, files: 0 }
 const [ada, root] = [as('ada'), as('root', { role: 'admin', admin: true })]
 const SMALL = Buffer.from('a few words')
 const LARGE = Buffer.from('lorem ipsum dolor '.repeat(100_000))
+/** One for all tests; what a test leaves is taken away after it. */
 let shop: Workshop
 let inspected: InspectedFile[]
 let verdict: Inspect
-afterEach(async () => shop.close())
-
-const open = async (inspectTimeout?: number): Promise<void> => {
-  inspected = []
-  shop = await openWorkshop({
+const open = (inspectTimeout?: number): Promise<Workshop> =>
+  openWorkshop({
     schema: SCHEMA,
     ...(inspectTimeout === undefined ? {} : { inspectTimeout }),
     inspect(file, signal) {
@@ -47,12 +47,24 @@ const open = async (inspectTimeout?: number): Promise<void> => {
       return verdict(file, signal)
     },
   })
+async function clear({ deps, meta, spool }: Workshop): Promise<void> {
+  for (const file of await meta.scanFiles('', 100)) await createErase(deps)(file)
+  for (const { id } of await meta.scanUploads('', 100)) {
+    await meta.abandon(id, timestamp(deps.clock.now()))
+    await spool.remove(id)
+    await meta.forget(id)
+  }
 }
-const code = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (isFailure(error) ? error.code : String(error)),
-  )
+beforeAll(async () => {
+  shop = await open()
+})
+beforeEach(() => {
+  inspected = []
+  shop.events.length = 0
+})
+afterEach(() => clear(shop))
+afterAll(() => shop.close())
+
 const byPut = (bucket: string, bytes: Buffer): Promise<FileRow> =>
   shop.files.upload(ada, put(bucket, 'a.txt', bytes, { metadata: '{"k":"v"}' }))
 const unannounced = (bucket: string, bytes: Buffer): Promise<FileRow> =>
@@ -95,7 +107,6 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   const send = () => WAYS[way](bucket, bytes)
 
   it('is a file once inspect has read what was sent, twice if it likes, and let it through', async () => {
-    await open()
     let read: string[] = []
     verdict = async (file) => {
       read = [sha(await contentOf(file)), sha(await contentOf(file))]
@@ -110,34 +121,32 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
   })
 
   it('is refused with the reason that inspect gives, and leaves nothing', async () => {
-    await open()
     verdict = refuse
     await expect(send()).rejects.toMatchObject({ code: 'file_refused', status: 400, message: 'it has a virus' })
     await leavesNothing(bucket)
     verdict = allow
-    expect(await code(send())).toBe('done')
+    expect(await codeOf(send())).toBe('done')
   })
 
   it('in quarantine is there for nobody, until an admin releases it', async () => {
-    await open()
     verdict = quarantine
     const { id, state } = await send()
     expect(state).toBe('quarantined')
     for (const call of [ada, root]) {
-      expect(await code(shop.files.stat(call, bucket, id))).toBe('file_not_found')
-      expect(await code(shop.files.remove(call, bucket, id, true))).toBe('file_not_found')
-      expect(await code(shop.files.restore(call, bucket, id, null))).toBe('file_not_found')
-      expect(await code(shop.files.sign(call, bucket, id, null, null))).toBe('file_not_found')
+      expect(await codeOf(shop.files.stat(call, bucket, id))).toBe('file_not_found')
+      expect(await codeOf(shop.files.remove(call, bucket, id, true))).toBe('file_not_found')
+      expect(await codeOf(shop.files.restore(call, bucket, id, null))).toBe('file_not_found')
+      expect(await codeOf(shop.files.sign(call, bucket, id, null, null))).toBe('file_not_found')
       const input = { bucket, id, operation: 'download', method: 'GET', token: null, headers: {} } as const
-      expect(await code(shop.files.open(call, input))).toBe('file_not_found')
+      expect(await codeOf(shop.files.open(call, input))).toBe('file_not_found')
     }
     expect((await shop.files.quarantine.list(root, bucket, 10, null)).files).toMatchObject([
       { id, hidden: { reason: 'it looks odd', purgeAt: null } },
     ])
-    expect(await code(shop.files.quarantine.list(ada, bucket, 10, null))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.open(ada, bucket, id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.release(ada, bucket, id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.remove(as(null), bucket, id))).toBe('unauthenticated')
+    expect(await codeOf(shop.files.quarantine.list(ada, bucket, 10, null))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.open(ada, bucket, id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.release(ada, bucket, id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.remove(as(null), bucket, id))).toBe('unauthenticated')
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, problems: [] })
     expect(await shop.meta.usage(`bucket:${bucket}`)).toMatchObject({ used: bytes.length, files: 1 })
     const { body: content } = await shop.files.quarantine.open(root, bucket, id)
@@ -147,11 +156,10 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
     const released = await shop.files.quarantine.release(root, bucket, id)
     expect(released).toMatchObject({ id, state: 'ready', version: 2, hidden: null })
     expect(await shop.files.stat(ada, bucket, id)).toEqual(released)
-    expect(await code(shop.files.quarantine.release(root, bucket, id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.release(root, bucket, id))).toBe('file_not_found')
   })
 
   it('is not a file when inspect throws or gives no verdict: 503 inspection_failed, which can be tried again', async () => {
-    await open()
     const faults: readonly Inspect[] = [
       () => Promise.reject(new TypeError('the scanner is away')),
       () => undefined as unknown as Verdict,
@@ -170,7 +178,12 @@ describe.each(ways)('an upload of $size bytes to $bucket by $way', ({ way, bucke
 
 describe('inspect', () => {
   it.each([byPut, byTus])('has bounded time: it is told, its streams end, and the upload fails', async (send) => {
-    await open(300)
+    const unhurried = shop
+    shop = await open(300)
+    onTestFinished(async () => {
+      await shop.close()
+      shop = unhurried
+    })
     let told = false
     const hang: Inspect = async (file, signal) => {
       const stream = await file.open()
@@ -179,13 +192,12 @@ describe('inspect', () => {
       return new Promise<Verdict>(() => {})
     }
     verdict = hang
-    expect(await code(send('docs', LARGE))).toBe('inspection_failed')
+    expect(await codeOf(send('docs', LARGE))).toBe('inspection_failed')
     while (!told) await sleep(5)
     expect(await shop.meta.scanFiles('', 10)).toEqual([])
   })
 
   it('that failed leaves a tus upload to go on: the last bytes can be sent again', async () => {
-    await open()
     verdict = () => Promise.reject(new TypeError('away'))
     const { id } = await shop.sessions.create(ada, { bucket: 'docs', fields: { name: 'a' }, size: 20 })
     const bytes = Buffer.alloc(20, 'y')
@@ -198,7 +210,7 @@ describe('inspect', () => {
         body: body(bytes.subarray(offset, end)),
       })
     await append(0, 12)
-    expect(await code(append(12, 20))).toBe('inspection_failed')
+    expect(await codeOf(append(12, 20))).toBe('inspection_failed')
     expect((await shop.sessions.status(ada, 'docs', id)).offset).toBeLessThan(20)
     verdict = allow
     const { offset } = await shop.sessions.status(ada, 'docs', id)
@@ -207,7 +219,6 @@ describe('inspect', () => {
   })
 
   it('need not read to the end, nor at all, nor only while it is asked', async () => {
-    await open()
     let later: InspectedFile | null = null
     verdict = async (file) => {
       later = file
@@ -216,14 +227,13 @@ describe('inspect', () => {
       await file.open()
       return { action: 'allow' }
     }
-    expect(await code(byPut('docs', LARGE))).toBe('done')
-    expect(await code(later!.open())).toBe('inspection_failed')
+    expect(await codeOf(byPut('docs', LARGE))).toBe('done')
+    expect(await codeOf(later!.open())).toBe('inspection_failed')
   })
 
   it('is not asked about what is refused without it', async () => {
-    await open()
     verdict = allow
-    expect(await code(shop.files.upload(ada, put('docs', 'a', SMALL, { checksum: 'ab'.repeat(32) })))).toBe(
+    expect(await codeOf(shop.files.upload(ada, put('docs', 'a', SMALL, { checksum: 'ab'.repeat(32) })))).toBe(
       'checksum_mismatch',
     )
     expect(inspected).toEqual([])
@@ -232,49 +242,44 @@ describe('inspect', () => {
 
 describe('a file in quarantine', () => {
   it('is told to the tus client that sent it as arrived, and to no other', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byTus('docs', SMALL)
     expect(await shop.sessions.status(ada, 'docs', id)).toMatchObject({ offset: SMALL.length, length: SMALL.length })
-    expect(await code(shop.sessions.status(as('bob'), 'docs', id))).toBe('upload_not_found')
+    expect(await codeOf(shop.sessions.status(as('bob'), 'docs', id))).toBe('upload_not_found')
   })
 
   it('holds its path, cannot be named by records, and goes for good when an admin deletes it', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('docs', SMALL)
-    expect(await code(byPut('docs', SMALL))).toBe('file_exists')
+    expect(await codeOf(byPut('docs', SMALL))).toBe('file_exists')
     const record = shop.meta.records.insert('deals', { id: 'one', cover: id }, new Date().toISOString())
-    expect(await code(record)).toBe('file_reference_invalid')
+    expect(await codeOf(record)).toBe('file_reference_invalid')
     await shop.files.quarantine.remove(root, 'docs', id)
     await leavesNothing('docs')
-    expect(await code(shop.files.quarantine.remove(root, 'docs', id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.remove(root, 'docs', id))).toBe('file_not_found')
   })
 
   it('expires as any other, and is swept', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('packed', SMALL)
     shop.tick(3_600_000)
     expect((await shop.files.quarantine.list(root, 'packed', 10, null)).files).toEqual([])
-    expect(await code(shop.files.quarantine.release(root, 'packed', id))).toBe('file_not_found')
+    expect(await codeOf(shop.files.quarantine.release(root, 'packed', id))).toBe('file_not_found')
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ expired: 1 })
     shop.tick(4 * LEASE_TIME)
     await leavesNothing('packed')
   })
 
   it('is for admins only also where their key may only read', async () => {
-    await open()
     verdict = quarantine
     const { id } = await byPut('docs', SMALL)
     const reader = as('root', { kind: 'key', admin: true, scopes: ['read'] })
     expect((await shop.files.quarantine.list(reader, 'docs', 10, null)).files).toHaveLength(1)
-    expect(await code(shop.files.quarantine.release(reader, 'docs', id))).toBe('forbidden')
-    expect(await code(shop.files.quarantine.remove(reader, 'docs', id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.release(reader, 'docs', id))).toBe('forbidden')
+    expect(await codeOf(shop.files.quarantine.remove(reader, 'docs', id))).toBe('forbidden')
   })
 
   it('is listed in pages, latest first', async () => {
-    await open()
     verdict = quarantine
     for (const name of ['a', 'b', 'c']) {
       await shop.files.upload(ada, put('docs', name, SMALL))

@@ -1,10 +1,9 @@
 // The two manners of deletion: what a caller asks for may fail and be undone, what is decided is finished sooner or later.
-import { afterEach, describe, expect, it } from 'vitest'
-import type { Backend } from '../../src/blobs/backend.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { timestamp } from '../../src/core/clock.ts'
-import { fail } from '../../src/core/errors.ts'
 import type { FileRow } from '../../src/core/model.ts'
 import { createReclaim } from '../../src/files/removal.ts'
+import { createDeletions, type Deletions } from '../support/deletions.ts'
 import { as, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
 const SCHEMA = `
@@ -24,25 +23,12 @@ collections:
 const ada = as('ada')
 const NOTHING = { used: 0, reserved: 0, files: 0 }
 let shop: Workshop
-let refusing = false
-/** What happens while the backend is busy with the next deletion. */
-let meanwhile: (() => Promise<unknown>) | null = null
-afterEach(async () => {
-  refusing = false
-  meanwhile = null
-  await shop.close()
+let deletions: Deletions
+beforeEach(() => {
+  deletions = createDeletions()
 })
+afterEach(() => shop.close())
 
-const faults = (backend: Backend): Backend => ({
-  ...backend,
-  async delete(key) {
-    const work = meanwhile
-    meanwhile = null
-    await work?.()
-    if (refusing) throw fail('storage_unavailable', 'no')
-    await backend.delete(key)
-  },
-})
 const now = () => timestamp(shop.clock.now())
 const upload = (more: Record<string, string> = {}): Promise<FileRow> =>
   shop.files.upload(ada, put('docs', 'a', Buffer.from('some text'), more))
@@ -52,15 +38,15 @@ const deal = (values: Record<string, string>) =>
 
 describe('a sweep', () => {
   it('never brings back what has expired: where the backend refuses, the tombstone waits for the next', async () => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload({ expires_in: '1m' })
     shop.tick(60_000)
-    refusing = true
+    deletions.refusing = true
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ expired: 0, errors: 1 })
     expect(await state(file)).toBe('deleting')
     shop.tick(4 * LEASE_TIME)
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ deletions: 0, errors: 1 })
-    refusing = false
+    deletions.refusing = false
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ deletions: 1, errors: 0 })
     expect(await shop.meta.usage('bucket:docs')).toEqual(NOTHING)
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, files: 0 })
@@ -79,18 +65,18 @@ describe('a sweep', () => {
 
 describe('what went with a record', () => {
   it('is never restored, neither by its reclaim nor by a DELETE of a client, and goes in the end', async () => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload()
     const { row } = await deal({ cover: file.id })
     const condemned = await shop.meta.records.remove('deals', 'one', row.version, now())
     expect(condemned.map(({ id }) => id)).toEqual([file.id])
-    refusing = true
+    deletions.refusing = true
     const reclaim = createReclaim(shop.deps)
     await expect(reclaim(condemned[0]!)).rejects.toMatchObject({ code: 'storage_unavailable' })
     await expect(shop.files.remove(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'storage_unavailable' })
     await expect(shop.files.stat(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'file_not_found' })
     expect(await state(file)).toBe('deleting')
-    refusing = false
+    deletions.refusing = false
     await reclaim(condemned[0]!)
     await reclaim(condemned[0]!)
     expect(await shop.meta.usage('bucket:docs')).toEqual(NOTHING)
@@ -99,10 +85,10 @@ describe('what went with a record', () => {
   })
 
   it('stays a tombstone for a DELETE that had found it whole a moment before', async () => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload()
     const { row } = await deal({ cover: file.id })
-    refusing = true
+    deletions.refusing = true
     const late = shop.deps.meta.file
     shop.deps.meta.file = async (bucket, id) => {
       const found = await late(bucket, id)
@@ -121,31 +107,31 @@ describe('a DELETE that the backend refuses', () => {
     ['in the same millisecond', (condemned: FileRow) => condemned.updatedAt],
     ['by a clock that is behind', () => timestamp(shop.clock.now() - 5000)],
   ])('brings nothing back when the record let go of the file meanwhile, %s', async (_, when) => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload()
     const { row } = await deal({ cover: file.id })
-    refusing = true
-    meanwhile = async () => {
+    deletions.refusing = true
+    deletions.meanwhile = async () => {
       const condemned = await shop.meta.file('docs', file.id)
       await shop.meta.records.remove('deals', 'one', row.version, when(condemned!))
     }
     await expect(shop.files.remove(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(await state(file)).toBe('deleting')
-    refusing = false
+    deletions.refusing = false
     shop.tick(4 * LEASE_TIME)
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ deletions: 1, errors: 0 })
     expect(await shop.doctor({ readData: true, fix: false })).toMatchObject({ ok: true, files: 0 })
   })
 
   it('brings nothing back that another DELETE is about to finish', async () => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload()
     let finish = () => {}
     let second: Promise<void> | null = null
-    refusing = true
-    meanwhile = () =>
+    deletions.refusing = true
+    deletions.meanwhile = () =>
       new Promise<void>((reached) => {
-        meanwhile = () =>
+        deletions.meanwhile = () =>
           new Promise<void>((resolve) => {
             finish = resolve
             reached()
@@ -154,7 +140,7 @@ describe('a DELETE that the backend refuses', () => {
       })
     await expect(shop.files.remove(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'storage_unavailable' })
     expect(await state(file)).toBe('deleting')
-    refusing = false
+    deletions.refusing = false
     finish()
     await second
     expect(await state(file)).toBe('gone')
@@ -194,14 +180,14 @@ describe('a DELETE of a file that a record restricts', () => {
   })
 
   it('that the backend refuses keeps the file, and the records that name it', async () => {
-    shop = await openWorkshop({ schema: SCHEMA, faults })
+    shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
     const file = await upload()
     const { row } = await deal({ cover: file.id })
-    refusing = true
+    deletions.refusing = true
     await expect(shop.files.remove(ada, 'docs', file.id)).rejects.toMatchObject({ code: 'storage_delete_failed' })
     expect(await state(file)).toBe('ready')
     expect(await shop.meta.records.get('deals', 'one')).toEqual(row)
-    refusing = false
+    deletions.refusing = false
     await shop.files.remove(ada, 'docs', file.id)
     expect((await shop.meta.records.get('deals', 'one'))?.values).toMatchObject({ cover: null })
   })

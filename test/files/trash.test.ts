@@ -1,10 +1,10 @@
 // The trash: a deleted file is gone for everybody, and comes back as it was, until its time is over.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Backend } from '../../src/blobs/backend.ts'
 import { timestamp } from '../../src/core/clock.ts'
-import { fail, isFailure } from '../../src/core/errors.ts'
 import type { FileRow } from '../../src/core/model.ts'
 import type { ListInput } from '../../src/files/model.ts'
+import { createDeletions, type Deletions } from '../support/deletions.ts'
+import { codeOf } from '../support/outcome.ts'
 import { as, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
 const SCHEMA = `
@@ -38,27 +38,12 @@ const DAY = 86_400_000
 const NOTHING = { used: 0, reserved: 0, files: 0 }
 const [ada, bob, root] = [as('ada'), as('bob'), as('root', { role: 'admin', admin: true })]
 let shop: Workshop
-let refusing = false
-/** What happens while the backend is busy with the next deletion. */
-let meanwhile: (() => Promise<unknown>) | null = null
-const faults = (backend: Backend): Backend => ({
-  ...backend,
-  async delete(key) {
-    const work = meanwhile
-    meanwhile = null
-    await work?.()
-    if (refusing) throw fail('storage_unavailable', 'no')
-    await backend.delete(key)
-  },
-})
+let deletions: Deletions
 beforeEach(async () => {
-  shop = await openWorkshop({ schema: SCHEMA, faults })
+  deletions = createDeletions()
+  shop = await openWorkshop({ schema: SCHEMA, faults: deletions.faults })
 })
-afterEach(async () => {
-  refusing = false
-  meanwhile = null
-  await shop.close()
-})
+afterEach(() => shop.close())
 
 const PAGE: ListInput = {
   limit: 10,
@@ -79,11 +64,6 @@ const remove = ({ id }: FileRow, permanent = false, call = ada) => shop.files.re
 const restore = ({ id }: FileRow, path: string | null = null, call = ada) => shop.files.restore(call, 'docs', id, path)
 const names = async (call = ada, over: Partial<ListInput> = {}) =>
   (await shop.files.list(call, 'docs', { ...PAGE, ...over })).files.map(({ name }) => name)
-const code = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (isFailure(error) ? error.code : String(error)),
-  )
 const open = (id: string, token: string | null = null) =>
   shop.files.open(bob, { bucket: 'docs', id, operation: 'download', method: 'GET', token, headers: {} })
 const sound = async () =>
@@ -97,10 +77,10 @@ describe('a deleted file of a bucket with a trash', () => {
     const { token } = await shop.files.sign(ada, 'docs', file.id, null, 'download')
     await remove(file)
     for (const call of [ada, bob, root])
-      expect(await code(shop.files.stat(call, 'docs', file.id))).toBe('file_not_found')
-    expect(await code(open(file.id))).toBe('file_not_found')
-    expect(await code(open(file.id, token))).toBe('file_not_found')
-    expect(await code(shop.files.update(ada, 'docs', file.id, { name: 'b' }))).toBe('file_not_found')
+      expect(await codeOf(shop.files.stat(call, 'docs', file.id))).toBe('file_not_found')
+    expect(await codeOf(open(file.id))).toBe('file_not_found')
+    expect(await codeOf(open(file.id, token))).toBe('file_not_found')
+    expect(await codeOf(shop.files.update(ada, 'docs', file.id, { name: 'b' }))).toBe('file_not_found')
     expect(await names(ada, { trashed: false, sort: 'name' })).toEqual([])
     await sound()
     const restored = await restore(file)
@@ -116,13 +96,13 @@ describe('a deleted file of a bucket with a trash', () => {
     await remove(file)
     expect(await shop.meta.usage('bucket:docs')).toEqual({ used: 600, reserved: 0, files: 1 })
     expect(await shop.meta.usage('owner:ada')).toEqual({ used: 600, reserved: 0, files: 1 })
-    expect(await code(upload('b', {}, 600))).toBe('quota_exceeded')
-    expect(await code(remove(file, true, bob))).toBe('forbidden')
+    expect(await codeOf(upload('b', {}, 600))).toBe('quota_exceeded')
+    expect(await codeOf(remove(file, true, bob))).toBe('forbidden')
     await remove(file, true)
     expect(await stateOf(file)).toBe('gone')
     expect(await shop.meta.usage('owner:ada')).toEqual(NOTHING)
-    expect(await code(upload('b', {}, 600))).toBe('done')
-    expect(await code(remove(file, true))).toBe('file_not_found')
+    expect(await codeOf(upload('b', {}, 600))).toBe('done')
+    expect(await codeOf(remove(file, true))).toBe('file_not_found')
     await sound()
   })
 
@@ -130,9 +110,9 @@ describe('a deleted file of a bucket with a trash', () => {
     const file = await upload('a')
     await remove(file)
     const other = await upload('a')
-    expect(await code(restore(file))).toBe('file_exists')
+    expect(await codeOf(restore(file))).toBe('file_exists')
     expect(await stateOf(file)).toBe('trashed')
-    expect(await code(restore(file, '../a'))).toBe('invalid_path')
+    expect(await codeOf(restore(file, '../a'))).toBe('invalid_path')
     expect(await restore(file, 'old/a')).toMatchObject({ path: 'old/a', name: 'a' })
     await remove(other)
     await remove(file)
@@ -145,16 +125,16 @@ describe('a deleted file of a bucket with a trash', () => {
     const file = await upload('a')
     await remove(file)
     const { id } = await shop.sessions.create(ada, { bucket: 'docs', fields: { name: 'a' }, size: 5 })
-    expect(await code(restore(file))).toBe('file_exists')
+    expect(await codeOf(restore(file))).toBe('file_exists')
     await shop.sessions.cancel(ada, 'docs', id)
-    expect(await code(restore(file))).toBe('done')
+    expect(await codeOf(restore(file))).toBe('done')
   })
 
   it('of a restore and a new upload to the path at once, exactly one has it', async () => {
     for (let round = 0; round < 10; round += 1) {
       const file = await upload(`a${round}`)
       await remove(file)
-      const codes = await Promise.all([code(restore(file)), code(upload(`a${round}`))])
+      const codes = await Promise.all([codeOf(restore(file)), codeOf(upload(`a${round}`))])
       expect(codes.sort()).toEqual(['done', 'file_exists'])
     }
     await sound()
@@ -165,7 +145,7 @@ describe('a deleted file of a bucket with a trash', () => {
     await Promise.all([remove(file), remove(file), remove(file)])
     const first = (await shop.meta.file('docs', file.id))?.hidden
     shop.tick(DAY)
-    expect(await code(remove(file))).toBe('file_not_found')
+    expect(await codeOf(remove(file))).toBe('file_not_found')
     expect((await shop.meta.file('docs', file.id))?.hidden).toEqual(first)
     expect(Date.parse(first?.purgeAt ?? '') - Date.parse(first?.at ?? '')).toBe(7 * DAY)
   })
@@ -181,14 +161,14 @@ describe('a deleted file of a bucket with a trash', () => {
 
   it('comes back for those who may delete it, and for nobody else', async () => {
     const file = await upload()
-    expect(await code(restore(file))).toBe('file_not_found')
+    expect(await codeOf(restore(file))).toBe('file_not_found')
     await remove(file)
-    expect(await code(restore(file, null, bob))).toBe('forbidden')
-    expect(await code(restore(file, null, as(null)))).toBe('unauthenticated')
-    expect(await code(restore(file, null, as('ada', { kind: 'key', scopes: ['read'] })))).toBe('forbidden')
-    expect(await code(shop.files.restore(ada, 'plain', file.id, null))).toBe('file_not_found')
-    expect(await code(restore(file, null, root))).toBe('done')
-    expect(await code(restore(file))).toBe('file_not_found')
+    expect(await codeOf(restore(file, null, bob))).toBe('forbidden')
+    expect(await codeOf(restore(file, null, as(null)))).toBe('unauthenticated')
+    expect(await codeOf(restore(file, null, as('ada', { kind: 'key', scopes: ['read'] })))).toBe('forbidden')
+    expect(await codeOf(shop.files.restore(ada, 'plain', file.id, null))).toBe('file_not_found')
+    expect(await codeOf(restore(file, null, root))).toBe('done')
+    expect(await codeOf(restore(file))).toBe('file_not_found')
   })
 
   it('goes past the trash when that is asked for, and where the bucket has none', async () => {
@@ -231,9 +211,9 @@ describe('the list of the trash', () => {
     await shop.files.remove(bob, 'open', file.id)
     const list = async (call: typeof ada) => (await shop.files.list(call, 'open', PAGE)).files.length
     expect([await list(ada), await list(bob)]).toEqual([0, 1])
-    expect(await code(shop.files.list(ada, 'plain', PAGE))).toBe('done')
-    expect(await code(shop.files.restore(ada, 'open', file.id, null))).toBe('forbidden')
-    expect(await code(shop.files.restore(bob, 'open', file.id, null))).toBe('done')
+    expect(await codeOf(shop.files.list(ada, 'plain', PAGE))).toBe('done')
+    expect(await codeOf(shop.files.restore(ada, 'open', file.id, null))).toBe('forbidden')
+    expect(await codeOf(shop.files.restore(bob, 'open', file.id, null))).toBe('done')
   })
 })
 
@@ -246,8 +226,8 @@ describe('the end of the trash', () => {
     expect(await names()).toEqual(['a'])
     shop.tick(5000)
     expect(await names()).toEqual([])
-    expect(await code(restore(file))).toBe('file_not_found')
-    expect(await code(remove(file, true))).toBe('file_not_found')
+    expect(await codeOf(restore(file))).toBe('file_not_found')
+    expect(await codeOf(remove(file, true))).toBe('file_not_found')
     expect(await shop.sweep({ dryRun: true })).toMatchObject({ purged: 1 })
     expect(await stateOf(file)).toBe('trashed')
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ purged: 1, errors: 0 })
@@ -260,12 +240,12 @@ describe('the end of the trash', () => {
     const file = await upload()
     await remove(file)
     shop.tick(7 * DAY)
-    refusing = true
+    deletions.refusing = true
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ purged: 0, errors: 1 })
     expect(await stateOf(file)).toBe('deleting')
-    expect(await code(restore(file))).toBe('file_not_found')
+    expect(await codeOf(restore(file))).toBe('file_not_found')
     expect(await shop.meta.usage('bucket:docs')).toMatchObject({ used: 9, files: 1 })
-    refusing = false
+    deletions.refusing = false
     shop.tick(4 * LEASE_TIME)
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ deletions: 1, errors: 0 })
     expect(await stateOf(file)).toBe('gone')
@@ -291,9 +271,9 @@ describe('the end of the trash', () => {
   it('a permanent delete that the backend refuses leaves the file in the trash, restorable', async () => {
     const file = await upload()
     await remove(file)
-    refusing = true
-    expect(await code(remove(file, true))).toBe('storage_delete_failed')
-    refusing = false
+    deletions.refusing = true
+    expect(await codeOf(remove(file, true))).toBe('storage_delete_failed')
+    deletions.refusing = false
     expect(await stateOf(file)).toBe('trashed')
     expect((await restore(file)).path).toBe('a')
     await sound()
@@ -303,8 +283,8 @@ describe('the end of the trash', () => {
     const file = await upload()
     await remove(file)
     let answer = ''
-    meanwhile = async () => {
-      answer = await code(restore(file))
+    deletions.meanwhile = async () => {
+      answer = await codeOf(restore(file))
     }
     await remove(file, true)
     expect([answer, await stateOf(file)]).toEqual(['file_not_found', 'gone'])
@@ -316,7 +296,7 @@ describe('the end of the trash', () => {
     await remove(file)
     shop.tick(DAY / 12)
     expect(await names()).toEqual([])
-    expect(await code(restore(file))).toBe('file_not_found')
+    expect(await codeOf(restore(file))).toBe('file_not_found')
     expect(await shop.sweep({ dryRun: false })).toMatchObject({ expired: 1, purged: 0 })
     expect(await stateOf(file)).toBe('gone')
   })
@@ -338,7 +318,7 @@ describe('records and the trash', () => {
   it('a file that a record restricts does not go there', async () => {
     const file = await upload()
     await deal({ contract: file.id })
-    expect(await code(remove(file))).toBe('file_in_use')
+    expect(await codeOf(remove(file))).toBe('file_in_use')
     expect(await stateOf(file)).toBe('ready')
   })
 
@@ -351,7 +331,7 @@ describe('records and the trash', () => {
     await restore(file)
     expect((await shop.meta.records.get('deals', 'one'))?.values).toMatchObject({ cover: file.id })
     await remove(file)
-    expect(await code(deal({ id: 'two', cover: file.id }))).toBe('file_reference_invalid')
+    expect(await codeOf(deal({ id: 'two', cover: file.id }))).toBe('file_reference_invalid')
     shop.tick(7 * DAY)
     await shop.sweep({ dryRun: false })
     expect((await shop.meta.records.get('deals', 'one'))?.values).toMatchObject({ cover: null, also: '[]' })

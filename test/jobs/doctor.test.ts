@@ -6,7 +6,6 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createPace } from '../../src/blobs/pace.ts'
 import { fail } from '../../src/core/errors.ts'
 import { createDoctor } from '../../src/jobs/doctor.ts'
-import { connect } from '../../src/meta/sqlite/connection.ts'
 import { openSqlite } from '../../src/meta/sqlite/open.ts'
 import { as, body, LEASE_TIME, openWorkshop, put, type Workshop } from '../support/workshop.ts'
 
@@ -127,13 +126,7 @@ collections:
     const one = await shop.files.upload(as('ada'), put('docs', '1', Buffer.from('one')))
     const two = await shop.files.upload(as('ada'), put('docs', '2', Buffer.from('two')))
     await shop.meta.records.insert('posts', { id: 'p', cover: one.id, papers: '[]' }, at)
-    const db = connect({
-      file: join(shop.dir, 'alyx.db'),
-      durability: 'normal',
-      busyTimeout: 1000,
-      cache: 1024,
-      readOnly: false,
-    })
+    const db = shop.openDatabase()
     return { one, two, db }
   }
 
@@ -212,13 +205,7 @@ describe('doctor on what should have gone long ago', () => {
     shop = await openWorkshop()
     const file = await shop.files.upload(as('ada'), put('docs', 'a', Buffer.from('a file')))
     const { id } = await begin('b')
-    const db = connect({
-      file: join(shop.dir, 'alyx.db'),
-      durability: 'normal',
-      busyTimeout: 1000,
-      cache: 1024,
-      readOnly: false,
-    })
+    const db = shop.openDatabase()
     db.prepare('UPDATE _alyx_uploads SET id = ?, path = NULL WHERE id = ?').run(file.id, id)
     db.close()
     const found = await shop.doctor({ readData: false, fix: false })

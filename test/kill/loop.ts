@@ -1,4 +1,6 @@
 // The kill loop itself: a server under load dies at a chosen step or at any moment, and everything it acknowledged is still true.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Chance, createChance } from '../support/random.ts'
@@ -36,6 +38,8 @@ export interface LoopOptions {
   order(dice: Chance, round: number): Order
   /** Called once before the first round. */
   prepare?(server: TestServer): void
+  /** The folder, in the server's, of backups that are being made: the last finished one must be whole after every death. */
+  readonly backup?: string
   /** What must hold after a death beside what the loop checks itself; called after the sweep. */
   check?(server: TestServer): Promise<void>
   /** What must hold in the end; `inspect` sweeps and examines the store once more. */
@@ -95,13 +99,16 @@ export function killLoop(options: LoopOptions): void {
     await server?.stop()
   })
 
-  /** One sweep, then doctor with all data read, in a process of its own. */
+  /** One sweep, then doctor with all data read, and the backup verified, in a process of its own. */
   async function inspect(after: string): Promise<void> {
-    const { code, output } = await startHelper(server, ['inspect']).ended
+    const { backup = '' } = options
+    const isSaved = backup !== '' && existsSync(join(server.dir, backup, 'manifest.json'))
+    const { code, output } = await startHelper(server, ['inspect', ...(isSaved ? [backup] : [])]).ended
     if (code !== 0) throw new Error(`sweep and doctor ended with ${code}:\n${output}`)
-    const { swept, report } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Record<string, unknown>
+    const { swept, report, saved } = JSON.parse(output.trim().split('\n').at(-1) ?? '') as Record<string, unknown>
     expect(swept).toMatchObject({ ran: true, errors: 0, more: false })
     expect(report, after).toMatchObject({ ok: true, problems: [] })
+    if (isSaved) expect(saved, `the backup ${after}`).toMatchObject({ ok: true, problems: [] })
   }
 
   /** Load until the death of whoever is to die; the step it died at. */

@@ -1,13 +1,13 @@
-// The real product with an observer that counts durable steps and kills its own process at the N-th. `serve` runs it, `inspect` sweeps and examines the store,
+// The real product with an observer that counts durable steps and kills its own process at the N-th. `serve` runs it, `inspect [DIR]` sweeps and examines the store and the backup in DIR,
 // `move BUCKET BACKEND…` moves a bucket from one to the next for ever, `rotate` rewraps for ever what is not under the first key.
-// `sweep` makes work for sweeps and sweeps for ever, `backup DIR` backs up into it for ever, `verify DIR` reads what is there.
+// `sweep` makes work for sweeps and sweeps for ever, `backup DIR` backs up into it for ever.
 // KILL_POINT and KILL_COUNT say where; counting starts at SIGUSR2, which is answered by a line; in `move` and
 // `rotate` at once. KILL_LEASE is the lease time in milliseconds.
 // KILL_S3_TIMES, JSON, is what an S3 server may take.
 import { writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { type Alyx, createAlyx, loadAlyx, serveAlyx } from '../../src/app.ts'
+import { type Alyx, createAlyx, serveAlyx } from '../../src/app.ts'
 import { blobKey } from '../../src/blobs/keys.ts'
 import type { S3Times } from '../../src/blobs/s3-limits.ts'
 import { systemClock, timestamp } from '../../src/core/clock.ts'
@@ -73,11 +73,6 @@ if (positionals[0] === 'serve') {
   armed = true
   const alyx = await createAlyx({ ...files, observer: executioner, leaseTime, offline: true, env: quiet })
   for (;;) await alyx.backup({ dir: positionals[1] ?? '', includeS3: false, rate: null, signal })
-} else if (positionals[0] === 'verify') {
-  const { config } = await loadAlyx({ ...files, env: quiet })
-  const verify = restoreTo({ config: config!, clock: systemClock, observer: silent })
-  const report = await verify({ dir: positionals[1] ?? '', verify: true, rate: null, signal })
-  process.stdout.write(`${JSON.stringify(report)}\n`)
 } else {
   // A shorter lease than the dead server's, because a sweep waits several leases before it calls a deletion stuck.
   const alyx = await createAlyx({
@@ -95,7 +90,13 @@ if (positionals[0] === 'serve') {
   }
   const report = await alyx.doctor({ readData: true, fix: false })
   await alyx.close()
-  process.stdout.write(`${JSON.stringify({ swept, report })}\n`)
+  const [, dir] = positionals
+  const saved = dir === undefined ? null : await verify(alyx.config, dir)
+  process.stdout.write(`${JSON.stringify({ swept, report, saved })}\n`)
+}
+
+async function verify(config: Alyx['config'], dir: string): Promise<unknown> {
+  return restoreTo({ config, clock: systemClock, observer: silent })({ dir, verify: true, rate: null, signal })
 }
 
 /** Files that live for a second, and claims of which nobody will ever hear again. */

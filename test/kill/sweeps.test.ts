@@ -1,10 +1,6 @@
 // The kill loop while everything sweeps: the server once a second, another process all the time; and while backups are being made. Whoever dies, at
 // whichever step, what was acknowledged is there, what is over goes, and the last finished backup is whole.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { expect } from 'vitest'
 import type { Chance } from '../support/random.ts'
-import { startHelper } from './helper.ts'
 import { killLoop, type Order } from './loop.ts'
 import { BACKUP_POINTS, POINTS, SWEEP_POINTS } from './points.ts'
 import { SCHEMA } from './schema.ts'
@@ -42,10 +38,5 @@ killLoop({
   rest: 5,
   patience: 8000,
   order: (dice, round) => FIRST[round - 1] ?? anyOrder(dice),
-  async check(server) {
-    if (!existsSync(join(server.dir, 'saved', 'manifest.json'))) return
-    const { code, output } = await startHelper(server, ['verify', 'saved']).ended
-    expect(code, output).toBe(0)
-    expect(JSON.parse(output.trim().split('\n').at(-1) ?? ''), output).toMatchObject({ ok: true, problems: [] })
-  },
+  backup: 'saved',
 })

@@ -1,6 +1,6 @@
 // Shares at the service: who may make them, what they open and until when.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { isFailure } from '../../src/core/errors.ts'
+import { codeOf } from '../support/outcome.ts'
 import { as } from '../support/workshop.ts'
 import { ANN, openShop, type Shop } from './shop.ts'
 
@@ -35,11 +35,6 @@ beforeEach(async () => {
 })
 afterEach(() => shop.close())
 
-const codeOf = (work: Promise<unknown>): Promise<string> =>
-  work.then(
-    () => 'done',
-    (error: unknown) => (isFailure(error) ? error.code : String(error)),
-  )
 /** What happens to a write has happened when a later one has. */
 const settled = (): Promise<void> => shop.meta.ready()
 

@@ -118,8 +118,17 @@ export function refusalOf(answer: Answer): Record<string, unknown> {
   return { status: answer.status, ...rest }
 }
 
-/** Starts another process of the same project, on the same database and folder; resolves with its port once it is ready. */
-export async function startSecond(server: TestServer, tries = 3): Promise<{ port: number; stop(): Promise<void> }> {
+export interface SecondServer {
+  readonly port: number
+  readonly pid: number
+  /** Ends it at once; resolves when it has ended. */
+  kill(): Promise<void>
+  /** The same in good order. */
+  stop(): Promise<void>
+}
+
+/** Starts another process of the same project, on the same database and folder; resolves once it is ready. */
+export async function startSecond(server: TestServer, tries = 3): Promise<SecondServer> {
   const port = await freePort()
   const child = server.project.spawn(['serve', ...server.project.fileArguments], { ALYX_SERVER_PORT: String(port) })
   let output = ''
@@ -142,11 +151,9 @@ export async function startSecond(server: TestServer, tries = 3): Promise<{ port
     if (tries > 0 && isPortTaken(error)) return startSecond(server, tries - 1)
     throw error
   }
-  return {
-    port,
-    async stop() {
-      child.kill('SIGTERM')
-      await ended
-    },
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal)
+    await ended
   }
+  return { port, pid: child.pid ?? 0, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
 }

@@ -144,6 +144,8 @@ export async function openWorkshop(
     },
     backend: plain,
     spool,
+    /** The database file, to do damage in; close it. */
+    openDatabase: () => connect({ file, durability: 'normal', busyTimeout: 1000, cache: 1024, readOnly: false }),
     events,
     files: createFileService(deps),
     /** Looks at five files in one transaction. */

@@ -1,4 +1,5 @@
 // What a person sees who opens the address of a share in a browser: the files, and how to get them. No script, nothing loaded.
+import type { ErrorCode } from '../../core/errors.ts'
 import { formatSize } from '../../core/units.ts'
 import type { LinkOperation } from '../../files/model.ts'
 import { inlineType } from '../../files/sniff.ts'
@@ -27,15 +28,36 @@ export function prefersPage(accept: string | undefined): boolean {
 export function sharePage({ files, operation, expiresAt }: OpenShare): string {
   const items = files.map((file) => item(file, operation)).join('\n')
   const until = `${expiresAt.slice(0, 16).replace('T', ' ')} UTC`
+  return page(`<h1>${files.length === 1 ? 'A file was' : `${files.length} files were`} shared with you</h1>
+<ul>
+${items}
+</ul>
+<p><small>Available until ${until}.</small></p>`)
+}
+
+/** What there is to say of a share that opens nothing, or not what was asked for; by the code of the failure. */
+const ENDINGS: Partial<Record<ErrorCode, string>> = {
+  unauthenticated: 'This is not the whole address of a share. Ask for it again.',
+  invalid_token: 'This address opens nothing. Ask for it again.',
+  share_not_found: 'There is no such share.',
+  share_revoked: 'This share was ended by whoever made it.',
+  share_expired: 'The time of this share is over.',
+  share_exhausted: 'The downloads of this share are used up.',
+  file_not_found: 'This file was removed.',
+}
+
+/** The page of a failure; null for those of which a person can be told nothing. */
+export function endingPage(code: ErrorCode): string | null {
+  const text = ENDINGS[code]
+  return text === undefined ? null : page(`<h1>Shared files</h1>\n<p>${text}</p>`)
+}
+
+function page(content: string): string {
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">
 <title>Shared files</title><style>${STYLE}</style></head>
-<body><h1>${files.length === 1 ? 'A file was' : `${files.length} files were`} shared with you</h1>
-<ul>
-${items}
-</ul>
-<p><small>Available until ${until}.</small></p></body>
+<body>${content}</body>
 </html>
 `
 }

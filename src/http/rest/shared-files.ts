@@ -1,14 +1,15 @@
 // Shares, for whoever has the token: the list of files, and their bytes.
 import * as z from 'zod'
 import type { ErrorCode } from '../../core/errors.ts'
-import { fail } from '../../core/errors.ts'
+import { fail, isFailure } from '../../core/errors.ts'
 import type { LinkOperation } from '../../files/model.ts'
 import type { Observer } from '../../observe/observer.ts'
 import type { ShareService } from '../../shares/model.ts'
+import { failureAnswer } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { json, type Route, route } from '../route.ts'
+import { type Answer, json, type Route, route } from '../route.ts'
 import { BYTES, BYTES_FAILURES, conditions, isRefusal, refusal, summaryOf } from './byte-answers.ts'
-import { prefersPage, SHARE_PAGE_POLICY, sharePage } from './share-page.ts'
+import { endingPage, prefersPage, SHARE_PAGE_POLICY, sharePage } from './share-page.ts'
 
 const TAG = 'Shares'
 const FILES = '/api/shares/{share_id}/files'
@@ -62,33 +63,35 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
       responses: BYTES,
       failures: [...FAILURES, ...BYTES_FAILURES, 'database_busy'],
       async handler(exchange, { query }) {
-        const delivery = await shares.open(exchange.call(), {
-          shareId: exchange.param('share_id'),
-          id: exchange.param('file_id'),
-          operation,
-          method,
-          token: tokenOf(exchange, query),
-          headers: conditions(exchange),
+        return shownToBrowsers(exchange, async () => {
+          const delivery = await shares.open(exchange.call(), {
+            shareId: exchange.param('share_id'),
+            id: exchange.param('file_id'),
+            operation,
+            method,
+            token: tokenOf(exchange, query),
+            headers: conditions(exchange),
+          })
+          if (isRefusal(delivery)) return refusal(exchange, delivery)
+          const { status, headers, body, bucket } = delivery
+          return {
+            status,
+            headers,
+            body,
+            onSent(sent, whole) {
+              delivery.onSent?.(sent)
+              observer.event('download', {
+                bucket,
+                operation,
+                protocol: 'share',
+                status,
+                bytes: sent,
+                whole,
+                share: exchange.param('share_id'),
+              })
+            },
+          }
         })
-        if (isRefusal(delivery)) return refusal(exchange, delivery)
-        const { status, headers, body, bucket } = delivery
-        return {
-          status,
-          headers,
-          body,
-          onSent(sent, whole) {
-            delivery.onSent?.(sent)
-            observer.event('download', {
-              bucket,
-              operation,
-              protocol: 'share',
-              status,
-              bytes: sent,
-              whole,
-              share: exchange.param('share_id'),
-            })
-          },
-        }
       },
     })
 
@@ -108,23 +111,13 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
       },
       failures: FAILURES,
       async handler(exchange, { query }) {
-        const token = tokenOf(exchange, query)
-        const share = await shares.files(exchange.param('share_id'), token)
-        if (prefersPage(exchange.header('accept'))) {
-          const body = sharePage(share)
-          return {
-            status: 200,
-            headers: {
-              ...PRIVATE,
-              'content-type': 'text/html; charset=utf-8',
-              'content-length': String(Buffer.byteLength(body)),
-              'content-security-policy': SHARE_PAGE_POLICY,
-            },
-            body,
-          }
-        }
-        const shown = share.files.map(({ mimeType, ...file }) => ({ ...file, mime_type: mimeType }))
-        return json(200, { files: shown, expires_at: share.expiresAt }, PRIVATE)
+        return shownToBrowsers(exchange, async () => {
+          const token = tokenOf(exchange, query)
+          const share = await shares.files(exchange.param('share_id'), token)
+          if (prefersPage(exchange.header('accept'))) return html({ status: 200, headers: {} }, sharePage(share))
+          const shown = share.files.map(({ mimeType, ...file }) => ({ ...file, mime_type: mimeType }))
+          return json(200, { files: shown, expires_at: share.expiresAt }, PRIVATE)
+        })
       },
     }),
     bytes('GET', 'download'),
@@ -132,6 +125,31 @@ export function sharedFileRoutes(shares: ShareService, observer: Observer): read
     bytes('GET', 'view'),
     bytes('HEAD', 'view'),
   ]
+}
+
+function html({ status, headers }: Pick<Answer, 'status' | 'headers'>, body: string): Answer {
+  return {
+    status,
+    headers: {
+      ...headers,
+      ...PRIVATE,
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': String(Buffer.byteLength(body)),
+      'content-security-policy': SHARE_PAGE_POLICY,
+    },
+    body,
+  }
+}
+
+/** Whoever opens the address of a share in a browser reads in a page what programs are told by the envelope; the status is the same. */
+async function shownToBrowsers(exchange: Exchange, work: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await work()
+  } catch (error) {
+    const page = isFailure(error) && prefersPage(exchange.header('accept')) ? endingPage(error.code) : null
+    if (page === null || !isFailure(error)) throw error
+    return html(failureAnswer(error, exchange.start.requestId, null), page)
+  }
 }
 
 /** Null when none was sent. Which of two is meant nobody knows. Fails: invalid_request. */

@@ -57,6 +57,10 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, polic
     counters.room(claim, totals, { need: size, want: size }, claim.reserved)
   }
 
+  /** Milliseconds. A life that was asked for was granted with the claim; one that was not is by the policy of the moment, if that is stricter. */
+  const lifeOf = ({ owner_id, file_lifetime, lifetime_asked }: StoredUpload): number | null =>
+    lifetime_asked === 1 ? file_lifetime : least(file_lifetime, policies.of(owner_id).retention)
+
   return {
     claim(draft: UploadDraft, ceilings: Ceilings, reservation: Reservation): Granted {
       requireSizes(draft.size ?? 0, reservation.need, reservation.want)
@@ -109,7 +113,7 @@ export function claimVerbs(db: Database, counters: Counters, paths: Paths, polic
       if (holder !== null && claim.holder !== holder) throw takenOver()
       requireSizes(facts.size, facts.storedSize, facts.originalSize ?? 0)
       requireGranted(claim, facts.size, bucketTotal)
-      const file = storedFile(claim, facts, now, quarantine)
+      const file = storedFile({ ...claim, file_lifetime: lifeOf(claim) }, facts, now, quarantine)
       insertFile.run(file)
       remove.run(id)
       counters.move(claim, facts.size, -claim.reserved, 1)

@@ -2,12 +2,13 @@
 import type { Database } from 'better-sqlite3'
 import { fail } from '../../core/errors.ts'
 import type { FileRow } from '../../core/model.ts'
+import { type Due, due, NOT_WITHOUT } from './due.ts'
 import type { EventWriter } from './outbox.ts'
 import type { Paths } from './paths.ts'
 import type { References } from './references.ts'
 import { fileRow, isOver, SELECT_FILE, type StoredFile } from './rows.ts'
 
-export const PURGEABLE_FILES = `${SELECT_FILE} WHERE purge_at <= ? AND state = 'trashed' ORDER BY purge_at, id LIMIT ?`
+export const PURGEABLE_FILES = `${SELECT_FILE} WHERE purge_at <= @time AND state = 'trashed' AND ${NOT_WITHOUT} ORDER BY purge_at, id LIMIT @limit`
 
 /** Puts ready files into the trash. */
 export interface Trash {
@@ -76,8 +77,8 @@ export function hiddenFileVerbs(db: Database, paths: Paths, references: Referenc
 
 /** Prepares the read of HiddenFileStore. */
 export function hiddenFileReads(db: Database) {
-  const purgeable = db.prepare<[string, number], StoredFile>(PURGEABLE_FILES)
+  const purgeable = db.prepare<[Due], StoredFile>(PURGEABLE_FILES)
   return {
-    purgeableFiles: (now: string, limit: number): readonly FileRow[] => purgeable.all(now, limit).map(fileRow),
+    purgeableFiles: (...asked: Parameters<typeof due>): readonly FileRow[] => purgeable.all(due(...asked)).map(fileRow),
   }
 }

@@ -2,6 +2,7 @@
 import type { Database } from 'better-sqlite3'
 import type { BlobKey } from '../../core/model.ts'
 import type { Multipart } from '../blob-places.ts'
+import { type Due, due, NOT_WITHOUT } from './due.ts'
 
 const SELECT = 'SELECT m.backend, m.key, m.upload_id AS uploadId FROM _alyx_multiparts m'
 /** A blob's key ends with the id of its file, which is also that of its upload. */
@@ -31,11 +32,11 @@ export function multipartVerbs(db: Database) {
 /** Prepares the reads of MetaStore on them. */
 export function multipartReads(db: Database) {
   const ofBlob = db.prepare<[string, string], Multipart>(`${SELECT} WHERE m.backend = ? AND m.key = ?`)
-  const stray = db.prepare<[string, number], Multipart>(`${SELECT} WHERE m.created_at < ?
+  const stray = db.prepare<[Due], Multipart>(`${SELECT} WHERE m.created_at < @time AND ${NOT_WITHOUT}
     AND NOT EXISTS (SELECT 1 FROM _alyx_uploads u WHERE u.id = ${ID})
-    AND NOT EXISTS (SELECT 1 FROM _alyx_spares s WHERE s.backend = m.backend AND s.key = m.key) LIMIT ?`)
+    AND NOT EXISTS (SELECT 1 FROM _alyx_spares s WHERE s.backend = m.backend AND s.key = m.key) LIMIT @limit`)
   return {
     multiparts: (backend: string, key: BlobKey): readonly Multipart[] => ofBlob.all(backend, key),
-    strayMultiparts: (before: string, limit: number): readonly Multipart[] => stray.all(before, limit),
+    strayMultiparts: (...asked: Parameters<typeof due>): readonly Multipart[] => stray.all(due(...asked)),
   }
 }

@@ -1,23 +1,24 @@
 // Reads by key and small scans: synchronous, on the main thread's connection, in microseconds.
 import type { Database } from 'better-sqlite3'
 import type { FileRow, UploadRow } from '../../core/model.ts'
+import { type Due, due, NOT_WITHOUT } from './due.ts'
 import { fileRow, SELECT_FILE, SELECT_UPLOAD, type StoredFile, type StoredUpload, uploadRow } from './rows.ts'
 
 /** What the sweeps ask for, with the statement and the index that answers it. */
 export const DEAD_UPLOADS = `${SELECT_UPLOAD} WHERE id IN (
     SELECT id FROM _alyx_uploads WHERE state = 'abandoned'
     UNION ALL
-    SELECT id FROM _alyx_uploads WHERE expires_at <= @now AND (lease_expires_at IS NULL OR lease_expires_at <= @now)
+    SELECT id FROM _alyx_uploads WHERE expires_at <= @time AND (lease_expires_at IS NULL OR lease_expires_at <= @time)
     UNION ALL
-    SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at <= @now
+    SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at <= @time
     UNION ALL
     SELECT id FROM _alyx_uploads WHERE protocol = 'put' AND lease_expires_at IS NULL
-  ) ORDER BY created_at, id LIMIT @limit`
-export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < ? ORDER BY updated_at LIMIT ?`
+  ) AND ${NOT_WITHOUT} ORDER BY created_at, id LIMIT @limit`
+export const STUCK_DELETIONS = `${SELECT_FILE} WHERE state = 'deleting' AND updated_at < @time AND ${NOT_WITHOUT} ORDER BY updated_at LIMIT @limit`
 export const EXPIRED_FILES = `${SELECT_FILE} WHERE id IN (
-    SELECT id FROM (SELECT id FROM _alyx_files WHERE expires_at <= @now AND state <> 'deleting' ORDER BY expires_at LIMIT @limit)
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE expires_at <= @time AND state <> 'deleting' AND ${NOT_WITHOUT} ORDER BY expires_at LIMIT @limit)
     UNION
-    SELECT id FROM (SELECT id FROM _alyx_files WHERE staged_until <= @now AND state <> 'deleting' ORDER BY staged_until LIMIT @limit)
+    SELECT id FROM (SELECT id FROM _alyx_files WHERE staged_until <= @time AND state <> 'deleting' AND ${NOT_WITHOUT} ORDER BY staged_until LIMIT @limit)
   ) ORDER BY min(coalesce(expires_at, staged_until), coalesce(staged_until, expires_at)), id LIMIT @limit`
 export const FILES = `${SELECT_FILE} WHERE id IN (SELECT value FROM json_each(?))`
 
@@ -30,9 +31,9 @@ export function createReads(db: Database) {
     'SELECT holder FROM _alyx_uploads WHERE holder IS NOT NULL UNION SELECT holder FROM _alyx_transforms',
   )
   const wanted = db.prepare<[string], string>('SELECT id FROM _alyx_uploads WHERE holder = ? AND release_requested = 1')
-  const dead = db.prepare<[{ now: string; limit: number }], StoredUpload>(DEAD_UPLOADS)
-  const stuck = db.prepare<[string, number], StoredFile>(STUCK_DELETIONS)
-  const expired = db.prepare<[{ now: string; limit: number }], StoredFile>(EXPIRED_FILES)
+  const dead = db.prepare<[Due], StoredUpload>(DEAD_UPLOADS)
+  const stuck = db.prepare<[Due], StoredFile>(STUCK_DELETIONS)
+  const expired = db.prepare<[Due], StoredFile>(EXPIRED_FILES)
   const buckets = db.prepare<[], string>(BUCKETS).pluck()
   const backends = db.prepare<[], string>(BACKENDS).pluck()
   const scanFiles = db.prepare<[string, number], StoredFile>(`${SELECT_FILE} WHERE id > ? ORDER BY id LIMIT ?`)
@@ -49,9 +50,9 @@ export function createReads(db: Database) {
     },
     wanted: (holder: string): readonly string[] => wanted.all(holder),
     holders: (): readonly string[] => holders.all(),
-    deadUploads: (now: string, limit: number): readonly UploadRow[] => dead.all({ now, limit }).map(uploadRow),
-    stuckDeletions: (before: string, limit: number): readonly FileRow[] => stuck.all(before, limit).map(fileRow),
-    expiredFiles: (now: string, limit: number): readonly FileRow[] => expired.all({ now, limit }).map(fileRow),
+    deadUploads: (...asked: Parameters<typeof due>): readonly UploadRow[] => dead.all(due(...asked)).map(uploadRow),
+    stuckDeletions: (...asked: Parameters<typeof due>): readonly FileRow[] => stuck.all(due(...asked)).map(fileRow),
+    expiredFiles: (...asked: Parameters<typeof due>): readonly FileRow[] => expired.all(due(...asked)).map(fileRow),
     inUse: (): { buckets: readonly string[]; backends: readonly string[] } => ({
       buckets: buckets.all(),
       backends: backends.all(),

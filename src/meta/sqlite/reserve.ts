@@ -11,12 +11,24 @@ export interface Reserve {
   refill(): void
 }
 
-/** Deletions of all kinds, records among them, the end of keys, links and shares, and the leases that sweeps and deletions need. */
-const RELIEVING: ReadonlySet<string> = new Set(
-  'removeRecord condemn restore bury abandon forget revokeLinks revokeKey revokeShare removeShare lock unlock release lease releaseLease closeMultipart settleTransform refundTransform removeOpenAiFile cancelOpenAiUpload expireOpenAiUpload'.split(
-    ' ',
-  ),
-)
+/** Deletions of all kinds, records among them, the end of keys, links and shares, all that a sweep does, the leases that sweeps and deletions
+ *  need, and what became of an event that was sent: what cannot be remembered as sent would be sent again at once. */
+const RELIEVING: ReadonlySet<string> = new Set([
+  ...['removeRecord', 'condemn', 'restore', 'bury', 'trash', 'unname', 'abandon', 'forget', 'revokeLinks', 'revokeKey'],
+  ...[
+    'revokeShare',
+    'removeShare',
+    'lock',
+    'unlock',
+    'release',
+    'lease',
+    'releaseLease',
+    'setSweepClock',
+    'dropEvents',
+  ],
+  ...['closeMultipart', 'takeSpare', 'forgetSpare', 'settleTransform', 'refundTransform', 'refundDeadTransforms'],
+  ...['removeOpenAiFile', 'cancelOpenAiUpload', 'expireOpenAiUpload', 'pruneOpenAiUploads', 'eventSent', 'eventFailed'],
+])
 const SIZE = 2 * 1024 * 1024
 /** Given up at a time; more than the log grows by with one deletion. */
 const PORTION = 128 * 1024

@@ -2,10 +2,11 @@
 import type { Database } from 'better-sqlite3'
 import type { BlobKey, FileRow } from '../../core/model.ts'
 import type { Kept, SpareBlob } from '../blob-places.ts'
+import { type Due, due, NOT_WITHOUT } from './due.ts'
 import { fileRow, SELECT_FILE, type StoredFile } from './rows.ts'
 
 export const FILES_IN = `${SELECT_FILE} WHERE bucket = ? AND backend = ? AND state <> 'deleting' AND id > ? ORDER BY id LIMIT ?`
-export const DUE_SPARES = 'SELECT backend, key FROM _alyx_spares WHERE due_at <= ? ORDER BY due_at LIMIT ?'
+export const DUE_SPARES = `SELECT backend, key FROM _alyx_spares WHERE due_at <= @time AND ${NOT_WITHOUT} ORDER BY due_at LIMIT @limit`
 /** A blob's key ends with the id of its file. */
 const ID_LENGTH = 36
 
@@ -59,12 +60,12 @@ export function spareReads(db: Database) {
   )
   const filesIn = db.prepare<[string, string, string, number], StoredFile>(FILES_IN)
   const spare = db.prepare<[string, string], unknown>('SELECT 1 FROM _alyx_spares WHERE backend = ? AND key = ?')
-  const due = db.prepare<[string, number], SpareBlob>(DUE_SPARES)
+  const over = db.prepare<[Due], SpareBlob>(DUE_SPARES)
   return {
     kept: (bucket: string): readonly Kept[] => kept.all(bucket),
     filesIn: (bucket: string, backend: string, afterId: string, limit: number): readonly FileRow[] =>
       filesIn.all(bucket, backend, afterId, limit).map(fileRow),
     isSpare: (backend: string, key: BlobKey): boolean => spare.get(backend, key) !== undefined,
-    dueSpares: (now: string, limit: number): readonly SpareBlob[] => due.all(now, limit),
+    dueSpares: (...asked: Parameters<typeof due>): readonly SpareBlob[] => over.all(due(...asked)),
   }
 }

@@ -99,7 +99,7 @@ export function createStore(
     trash: (bucket, id, purgeAt, time) => writer.call('trash', bucket, id, purgeAt, time),
     untrash: (bucket, id, path, time) => writer.call('untrash', bucket, id, path, time),
     clear: (bucket, id, time) => writer.call('clear', bucket, id, time),
-    purgeableFiles: (time, limit) => now(() => hidden.purgeableFiles(time, limit)),
+    purgeableFiles: (time, limit, without) => now(() => hidden.purgeableFiles(time, limit, without)),
     dueEvents: (hook, time, limit) => now(() => outbox.dueEvents(hook, time, limit)),
     async eventSent(seq) {
       await writer.call('eventSent', seq)
@@ -116,9 +116,9 @@ export function createStore(
     list: (query) => (isSearching(query) ? scanner.call('list', query) : now(() => lists.list(query))),
     count: (query) => scanner.call('count', query),
     usage: (scope) => now(() => usage(scope)),
-    deadUploads: (time, limit) => now(() => reads.deadUploads(time, limit)),
-    stuckDeletions: (before, limit) => now(() => reads.stuckDeletions(before, limit)),
-    expiredFiles: (time, limit) => now(() => reads.expiredFiles(time, limit)),
+    deadUploads: (time, limit, without) => now(() => reads.deadUploads(time, limit, without)),
+    stuckDeletions: (before, limit, without) => now(() => reads.stuckDeletions(before, limit, without)),
+    expiredFiles: (time, limit, without) => now(() => reads.expiredFiles(time, limit, without)),
     lease: (name, holder, expiresAt, time) => writer.call('lease', name, holder, expiresAt, time),
     async releaseLease(name, holder) {
       await writer.call('releaseLease', name, holder)
@@ -130,13 +130,13 @@ export function createStore(
       await writer.call('closeMultipart', backend, key, uploadId)
     },
     multiparts: (backend, key) => now(() => parts.multiparts(backend, key)),
-    strayMultiparts: (before, limit) => now(() => parts.strayMultiparts(before, limit)),
+    strayMultiparts: (before, limit, without) => now(() => parts.strayMultiparts(before, limit, without)),
     kept: (bucket) => now(() => spares.kept(bucket)),
     filesIn: (bucket, backend, afterId, limit) => now(() => spares.filesIn(bucket, backend, afterId, limit)),
     announceCopy: (backend, key, dueAt) => writer.call('announceCopy', backend, key, dueAt),
     moveFile: (bucket, id, from, to, dueAt) => writer.call('moveFile', bucket, id, from, to, dueAt),
     isSpare: (backend, key) => now(() => spares.isSpare(backend, key)),
-    dueSpares: (time, limit) => now(() => spares.dueSpares(time, limit)),
+    dueSpares: (time, limit, without) => now(() => spares.dueSpares(time, limit, without)),
     takeSpare: (backend, key) => writer.call('takeSpare', backend, key),
     async forgetSpare(backend, key) {
       await writer.call('forgetSpare', backend, key)
