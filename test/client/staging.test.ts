@@ -171,8 +171,10 @@ describe('staging', () => {
     for (const bad of [breaking(), join(folder.dir, 'missing'), folder.dir]) {
       await expect(files.stage(bad)).rejects.toMatchObject({ code: 'source_unreadable' })
     }
-    await expect(files.stage(Buffer.from('x'), { ttl: 'soon' })).rejects.toMatchObject({ code: 'invalid_expiry' })
-    await expect(files.stage(42 as unknown as string)).rejects.toMatchObject({ code: 'invalid_request' })
+    for (const ttl of ['soon', 0, -1, Number.NaN, 1e18, '999999999w'])
+      await expect(files.stage(Buffer.from('x'), { ttl })).rejects.toMatchObject({ code: 'invalid_expiry' })
+    for (const nothing of [42, null, undefined])
+      await expect(files.stage(nothing as unknown as string)).rejects.toMatchObject({ code: 'invalid_request' })
     expect([...contents(), ...left()]).toEqual([])
   })
 
@@ -344,12 +346,17 @@ describe('the folder', () => {
     const [lost, damaged] = await Promise.all(['lost', 'damaged'].map((text) => files.stage(Buffer.from(text))))
     writeFileSync(join(dir, 'content', 'ab'.repeat(32)), 'nobody knows')
     rmSync(lost!.path)
+    const beyond = await files.stage(Buffer.from('beyond'))
     writeFileSync(join(dir, 'entries', `${damaged!.id}.json`), '{"checks')
+    const said = readFileSync(join(dir, 'entries', `${beyond.id}.json`), 'utf8')
+    // A time that no Date can hold must not spoil the list of all others.
+    writeFileSync(join(dir, 'entries', `${beyond.id}.json`), said.replace(/"expires_at":\d+/, '"expires_at":1e18'))
+    expect((await files.list()).map(({ id }) => id)).toEqual([lost!.id])
     expect(await files.cleanUp({ force: true })).toMatchObject({ removed: 1 })
-    expect(contents()).toEqual([damaged!.id])
-    expect(await files.metrics()).toMatchObject({ count: 0, damaged: 1 })
-    await files.stage(Buffer.from('damaged'))
-    expect(await files.metrics()).toMatchObject({ count: 1, damaged: 0 })
+    expect(contents()).toEqual([damaged!.id, beyond.id].sort())
+    expect(await files.metrics()).toMatchObject({ count: 0, damaged: 2 })
+    for (const text of ['damaged', 'beyond']) await files.stage(Buffer.from(text))
+    expect(await files.metrics()).toMatchObject({ count: 2, damaged: 0 })
   })
 
   it('says storage_full on a full disk, leaves nothing of it, and can be cleaned up there', async (context) => {
