@@ -148,10 +148,7 @@ function formOf(
   const part = (disposition: string, more = '') =>
     `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n${more}\r\n`
   // RFC 8187: what encodeURIComponent leaves and the grammar does not know is encoded, too.
-  const named = encoded(name).replace(
-    /['()*]/g,
-    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+  const named = encoded(name).replace(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
   const texts = fields.map(([key, value]) => `${part(`name="${key}"`)}${value}\r\n`).join('')
   const head = new TextEncoder().encode(
     texts + part(`name="file"; filename="file"; filename*=UTF-8''${named}`, `Content-Type: ${type}\r\n`),

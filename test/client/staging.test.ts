@@ -1,16 +1,15 @@
 // The staging folder: real files, real processes, time that is given.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createClient, type Files, type FilesOptions, openFiles } from 'alyx/client/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { seededBytes, sha256 } from '../support/random.ts'
-import { scratch } from './stage.ts'
+import { withSmallDisk } from '../support/small-disk.ts'
+import { scratch } from './schema.ts'
 
 const HOUR = 3_600_000
 const MAIN = fileURLToPath(new URL('staging-main.ts', import.meta.url))
@@ -359,15 +358,8 @@ describe('the folder', () => {
     expect(await files.metrics()).toMatchObject({ count: 2, damaged: 0 })
   })
 
-  it('says storage_full on a full disk, leaves nothing of it, and can be cleaned up there', async (context) => {
-    const small = await mkdtemp(join(tmpdir(), 'alyx-staging-full-'))
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', small], { stdio: 'pipe' })
-    } catch (error) {
-      await rm(small, { recursive: true })
-      return context.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
-    }
-    try {
+  it('says storage_full on a full disk, leaves nothing of it, and can be cleaned up there', (context) =>
+    withSmallDisk(context, 2, async ({ dir: small }) => {
       dir = join(small, 'staging')
       const files = await open()
       const kept = await files.stage(seededBytes(5, 900_000))
@@ -379,9 +371,5 @@ describe('the folder', () => {
       expect(await files.cleanUp({ force: true })).toMatchObject({ removed: 1 })
       expect((await files.stage(Buffer.from('tiny'))).size).toBe(4)
       expect(left()).toEqual([])
-    } finally {
-      execFileSync('umount', [small])
-      await rm(small, { recursive: true })
-    }
-  })
+    }))
 })

@@ -16,7 +16,8 @@ import {
   type UploadSource,
 } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { freshName, SCHEMA, scratch, stageClient } from '../client/stage.ts'
+import { freshName, SCHEMA, scratch } from '../client/schema.ts'
+import { stageClient } from '../client/stage.ts'
 import { startProxy } from '../support/proxy.ts'
 import { seededBytes, seededStream, sha256 } from '../support/random.ts'
 import { newS3Bucket, s3Client, s3Config, s3Server } from '../support/s3-server.ts'
