@@ -1,8 +1,10 @@
 // What all suites of the client share, also those that need no server: a schema with every kind of thing in it, and places for files.
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+const MEMORY = '/dev/shm'
 
 /** Every operation is for whoever is signed in; `drop` takes and never shows, `images` takes pictures only. */
 export const SCHEMA = (backend = 'local'): string => `version: 1
@@ -44,9 +46,10 @@ collections:
     rules: {create: auth.id != null, read: "true", update: auth.id != null, delete: auth.id != null}
 `
 
-/** A folder that is gone after the test; the caller removes it with `remove`. */
-export function scratch(): { readonly dir: string; remove(): void } {
-  const dir = mkdtempSync(join(tmpdir(), 'alyx-sdk-'))
+/** A folder that is gone after the test; the caller removes it with `remove`. `inMemory`, where that can be: for what is neither large nor about
+ *  what a loss of power leaves, so that hundreds of syncs wait for no disk. */
+export function scratch({ inMemory = false } = {}): { readonly dir: string; remove(): void } {
+  const dir = mkdtempSync(join(inMemory && existsSync(MEMORY) ? MEMORY : tmpdir(), 'alyx-sdk-'))
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
 }
 

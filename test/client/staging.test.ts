@@ -21,7 +21,7 @@ const opened: Files[] = []
 const children: ChildProcess[] = []
 
 beforeEach(() => {
-  folder = scratch()
+  folder = scratch({ inMemory: true })
   dir = join(folder.dir, 'staging')
   now = Date.parse('2026-01-01T00:00:00Z')
 })
