@@ -6,7 +6,7 @@ import type { AlyxFile } from './model.ts'
 import { randomName } from './random.ts'
 import { abortedBy } from './retry.ts'
 import type { Source } from './source.ts'
-import { sliceOf } from './stream.ts'
+import { joined, sliceOf } from './stream.ts'
 import { encoded, pathOf } from './transport.ts'
 
 /** What is said about a file, as texts; what is undefined is not said. */
@@ -156,19 +156,9 @@ function formOf(
   const tail = new TextEncoder().encode(`\r\n--${boundary}--\r\n`)
   const body =
     content instanceof Uint8Array
-      ? sliceOf(concatenated([head, content, tail]))
+      ? sliceOf(joined([head, content, tail]))
       : new Blob([head, content as unknown as Blob, tail])
   return { type: `multipart/form-data; boundary=${boundary}`, before: head.length, body }
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function parsed(body: string, url: string): AlyxFile {
