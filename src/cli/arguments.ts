@@ -30,3 +30,10 @@ export function requireCount(option: string, text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw usage(`--${option} ${text} is not a whole number from 1 on`)
   return Number(text)
 }
+
+/** A text that says something, or null when the option is not given: an empty one is mostly a variable nobody set. Fails: usage. */
+export function requireText(option: string, text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (text.trim() === '') throw usage(`--${option} is empty`, 'Leave it out where nothing is meant.')
+  return text
+}

@@ -19,6 +19,8 @@ export function delayBefore(count: number, wished: number | null): number {
 /** Whether sending the same upload again may help: nothing answered, or the answer says "not now". */
 export function isPassing(error: AlyxError): boolean {
   if (error.code === 'network_error' || error.code === 'timeout') return true
+  // There was no token to send: what gives tokens may be as unreachable as a server can be.
+  if (error.code === 'unauthenticated' && error.status === 0) return true
   if (error.status === 409) return error.code === 'offset_mismatch' || error.code === 'unexpected_answer'
   return error.status === 423 || error.status === 429 || isPassingTrouble(error)
 }

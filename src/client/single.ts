@@ -6,8 +6,8 @@ import type { AlyxFile } from './model.ts'
 import { randomName } from './random.ts'
 import { abortedBy } from './retry.ts'
 import type { Source } from './source.ts'
-import { sliceOf } from './stream.ts'
-import { pathOf } from './transport.ts'
+import { joined, sliceOf } from './stream.ts'
+import { encoded, pathOf } from './transport.ts'
 
 /** What is said about a file, as texts; what is undefined is not said. */
 export interface FileFields {
@@ -134,7 +134,7 @@ function pairsOf(fields: FileFields): readonly (readonly [string, string])[] {
 }
 
 function queryOf({ name }: FileFields, given: readonly (readonly [string, string])[]): string {
-  return [['name', name] as const, ...given].map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&')
+  return [['name', name] as const, ...given].map(([key, value]) => `${key}=${encoded(value)}`).join('&')
 }
 
 /** multipart/form-data (RFC 7578): the fields, then the file. `before` = bytes in front of the content. */
@@ -148,30 +148,17 @@ function formOf(
   const part = (disposition: string, more = '') =>
     `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n${more}\r\n`
   // RFC 8187: what encodeURIComponent leaves and the grammar does not know is encoded, too.
-  const encoded = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+  const named = encoded(name).replace(/['()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
   const texts = fields.map(([key, value]) => `${part(`name="${key}"`)}${value}\r\n`).join('')
   const head = new TextEncoder().encode(
-    texts + part(`name="file"; filename="file"; filename*=UTF-8''${encoded}`, `Content-Type: ${type}\r\n`),
+    texts + part(`name="file"; filename="file"; filename*=UTF-8''${named}`, `Content-Type: ${type}\r\n`),
   )
   const tail = new TextEncoder().encode(`\r\n--${boundary}--\r\n`)
   const body =
     content instanceof Uint8Array
-      ? sliceOf(concatenated([head, content, tail]))
+      ? sliceOf(joined([head, content, tail]))
       : new Blob([head, content as unknown as Blob, tail])
   return { type: `multipart/form-data; boundary=${boundary}`, before: head.length, body }
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
 
 function parsed(body: string, url: string): AlyxFile {

@@ -26,7 +26,7 @@ export function streamSlices(chunks: AsyncIterator<Uint8Array>, size: number) {
         parts.push(taken)
         length += taken.length
       }
-      kept = joined(parts, length)
+      kept = joined(parts)
       keptFrom = start
       if (end === size && (rest.length > 0 || (await nextOf(chunks)) !== null)) throw wrongLength(size, size + 1)
       return sliceOf(kept)
@@ -44,11 +44,11 @@ export async function readStart(
   let length = 0
   while (length <= most) {
     const part = await nextOf(chunks)
-    if (part === null) return { bytes: joined(parts, length), done: true }
+    if (part === null) return { bytes: joined(parts), done: true }
     parts.push(part)
     length += part.length
   }
-  return { bytes: joined(parts, length), done: false }
+  return { bytes: joined(parts), done: false }
 }
 
 /** The next bytes; null at the end. Fails: source_unreadable. */
@@ -100,8 +100,8 @@ async function* asBytes(values: AsyncIterator<unknown>): AsyncGenerator<Uint8Arr
 }
 
 /** Copies: a caller who reuses the buffers of its stream must not change what is sent again. */
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length)
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0
   for (const part of parts) {
     whole.set(part, at)

@@ -1,5 +1,5 @@
 // Plain calls: one request with a fresh credential, its answer or an AlyxError, tried again where that cannot do harm.
-import { AlyxError, errorOfAnswer } from './errors.ts'
+import { AlyxError, errorOfAnswer, isAlyxError } from './errors.ts'
 import type { AbortSignalLike, BareResponse, Fetch } from './platform.ts'
 import { abortedBy, delayBefore, mayRepeat, wait } from './retry.ts'
 
@@ -55,16 +55,14 @@ export function createTransport(options: TransportOptions): Transport {
   const url = options.url.replace(/\/+$/, '')
   const doFetch = options.fetch ?? ((address, init) => globalThis.fetch(address, init))
 
-  const authorization = async (): Promise<string | null> => {
-    const text = typeof token === 'function' ? await token() : token
-    return text === null || text === '' ? null : `Bearer ${text}`
-  }
+  const authorization = async (): Promise<string | null> => headerOf(await tokenOf(token))
 
   async function once(method: string, path: string, call: CallOptions): Promise<BareResponse> {
     const { signal, anonymous = false } = call
     const headers: Record<string, string> = { ...call.headers }
     const credential = anonymous ? null : await authorization()
     if (credential !== null) headers.authorization = credential
+    const body = call.data === undefined ? {} : { body: jsonOf(call.data, 'invalid_request') }
     if (call.data !== undefined) headers['content-type'] = 'application/json'
     if (signal?.aborted) throw abortedBy(signal)
     const controller = new AbortController()
@@ -76,7 +74,6 @@ export function createTransport(options: TransportOptions): Transport {
     }, timeout)
     signal?.addEventListener('abort', stop)
     try {
-      const body = call.data === undefined ? {} : { body: JSON.stringify(call.data) }
       const answer = await doFetch(url + path + queryOf(call.query), {
         method,
         headers,
@@ -149,14 +146,52 @@ function encodeSegment(segment: string): string {
   if (segment === '' || segment === '.' || segment === '..') {
     throw new AlyxError('invalid_request', `"${segment}" cannot be the name or id of anything`)
   }
-  return encodeURIComponent(segment)
+  return encoded(segment)
+}
+
+/** A text as a part of an address. Half of a surrogate pair, which no address can hold, becomes U+FFFD. */
+export function encoded(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
+}
+
+/** Fails: what JSON cannot say. */
+export function jsonOf(value: unknown, code: 'invalid_request' | 'invalid_metadata'): string {
+  try {
+    return JSON.stringify(value)
+  } catch (error) {
+    throw new AlyxError(code, `this cannot be sent as JSON: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+/** Fails: unauthenticated when there should be one and it cannot be had. */
+async function tokenOf(token: Token): Promise<string | null | undefined> {
+  try {
+    return typeof token === 'function' ? await token() : token
+  } catch (error) {
+    if (isAlyxError(error)) throw error
+    throw new AlyxError('unauthenticated', `the token function of the client failed: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+function headerOf(token: string | null | undefined): string | null {
+  const text = token?.trim() ?? ''
+  if (/[^\x21-\x7e]/.test(text)) {
+    throw new AlyxError('invalid_token', 'the token of the client holds characters that no token has')
+  }
+  return text === '' ? null : `Bearer ${text}`
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function queryOf(query: CallOptions['query']): string {
   const pairs = Object.entries(query ?? {}).flatMap(([name, value]) =>
     (Array.isArray(value) ? (value as readonly Value[]) : [value as Value])
       .filter((one) => one !== undefined && one !== null)
-      .map((one) => `${encodeURIComponent(name)}=${encodeURIComponent(String(one))}`),
+      .map((one) => `${encoded(name)}=${encoded(String(one))}`),
   )
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }

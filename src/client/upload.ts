@@ -13,7 +13,7 @@ import { sendEndless, sendLarge, sendSmall, type Trail } from './sending.ts'
 import type { FileFields } from './single.ts'
 import { bareType, blobSource, bytesSource, type EndlessSource, type Host, openSource, type Source } from './source.ts'
 import { bytesOf, gathered, readStart, rejoined } from './stream.ts'
-import { pathOf } from './transport.ts'
+import { jsonOf, pathOf } from './transport.ts'
 
 export interface UploadDeps extends Wire {
   readonly host: Host
@@ -144,7 +144,7 @@ export function createUpload(deps: UploadDeps) {
 }
 
 function fieldsOf(options: UploadOptions<object>, name: string): FileFields {
-  const json = (value: object | undefined) => (value === undefined ? undefined : JSON.stringify(value))
+  const json = (value: object | undefined) => (value === undefined ? undefined : jsonOf(value, 'invalid_metadata'))
   return {
     name,
     path: options.path,

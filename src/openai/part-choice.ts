@@ -17,10 +17,12 @@ export function chooseParts(
 
 function named(all: readonly OpenAiPart[], partIds: readonly string[]): readonly OpenAiPart[] {
   const known = new Map(all.map((part) => [part.id, part]))
+  const taken = new Set<string>()
   return partIds.map((id) => {
     const part = known.get(id)
     if (part === undefined) throw wrong('part_ids', `${JSON.stringify(id.slice(0, 80))} is not a part of this upload`)
-    if (!known.delete(id)) throw wrong('part_ids', 'a part is named twice')
+    if (taken.has(id)) throw wrong('part_ids', `the part ${id} is named twice`)
+    taken.add(id)
     return part
   })
 }

@@ -72,7 +72,7 @@ export function createPartKeeper(deps: OpenAiDeps, bucket: Bucket): PartKeeper {
     clear,
     async add(upload, { body, length, number }) {
       const most = Math.min(MOST_BYTES, upload.bytes)
-      if (length !== null && length > most) throw tooLarge('the part', most)
+      if (length !== null && length > most) throw tooLarge('data', most)
       const claimId = nextId()
       const release = leases.keep()
       try {
@@ -83,7 +83,7 @@ export function createPartKeeper(deps: OpenAiDeps, bucket: Bucket): PartKeeper {
           signal: new AbortController().signal,
           owner: { bucket: bucket.name, encrypted: bucket.encryption },
         })
-        if (isFailure(error, 'body_too_large')) throw tooLarge('the part', most)
+        if (isFailure(error, 'body_too_large')) throw tooLarge('data', most)
         if (error !== null) throw error
         const part = { id: newPartId(), uploadId: upload.id, claimId, number, size: offset, createdAt: now() }
         const bounds = { parts: MOST_PARTS, bytes: ATTEMPTS * upload.bytes }

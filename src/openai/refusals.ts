@@ -6,9 +6,17 @@ export function wrong(param: string, message: string): AppError {
   return fail('invalid_request', message, { details: { param } })
 }
 
-/** A body that is longer than it may be. Bytes. */
-export function tooLarge(what: string, limit: number): AppError {
-  return fail('file_too_large', `${what} has more than the ${limit} bytes allowed here`, { details: { limit } })
+/** More than there may be, in `param`. Bytes. */
+export function tooLarge(param: 'bytes' | 'data', limit: number): AppError {
+  const what = param === 'data' ? 'the part' : 'the upload'
+  return fail('file_too_large', `${what} has more than the ${limit} bytes allowed here`, { details: { limit, param } })
+}
+
+/** A pre-signed address that is not one of ours. */
+export function badPartUrl(): AppError {
+  return fail('invalid_token', 'the url of the upload is not valid: use it as it stands there', {
+    details: { param: null, code: 'invalid_api_key' },
+  })
 }
 
 /** The upload is `completed`, `cancelled` or `expired`. */

@@ -15,7 +15,7 @@ import { lifetimeOf } from './lifetime.ts'
 import type { OpenAiDeps, OpenAiUploads, UploadState } from './model.ts'
 import { chooseParts, md5Of, partsKeyOf } from './part-choice.ts'
 import { createPartKeeper, MOST_PARTS } from './parts.ts'
-import { ended, foreign, tooLarge, wrong } from './refusals.ts'
+import { badPartUrl, ended, foreign, tooLarge, wrong } from './refusals.ts'
 
 /** An upload ends this long after it was begun, milliseconds. */
 const LIFE = 3_600_000
@@ -73,7 +73,7 @@ export function createOpenAiUploads(deps: OpenAiDeps): OpenAiUploads {
       const purpose = checkPurpose(api.purposes, asked.purpose)
       const lifetime = lifetimeOf(asked.lifetime, await lifetimeLimits(deps, owner))
       const most = Math.min(api.maxSize, maxFileSize(bucket, deps.uploads.maxFileSize))
-      if (asked.bytes > most) throw tooLarge('the upload', most)
+      if (asked.bytes > most) throw tooLarge('bytes', most)
       const id = newFileId()
       const uploadId = newUploadId()
       const upload = { ...owner, id, uploadId, purpose, lifetime, mimeType: asked.mimeType }
@@ -105,7 +105,7 @@ export function createOpenAiUploads(deps: OpenAiDeps): OpenAiUploads {
     },
 
     async requireSigned(id, { expires, signature }) {
-      if (!partUrls.verify(id, expires, signature)) throw fail('invalid_token', 'the part URL is not valid')
+      if (!partUrls.verify(id, expires, signature)) throw badPartUrl()
       const upload = isUploadId(id) ? await meta.openAiUpload(id) : null
       if (upload === null) throw absent(id)
       return requirePending(current(upload))

@@ -26,6 +26,7 @@ import type { BlobKey } from '../../src/core/model.ts'
 import { type Observer, silent } from '../../src/observe/observer.ts'
 import { backendContract, bodyOf, bytesOf, freshKey, listed, never, openDescriptors } from '../contract/backend.ts'
 import { seededBytes } from '../support/random.ts'
+import { withSmallDisk } from '../support/small-disk.ts'
 
 for (const durability of ['full', 'normal'] as const) {
   backendContract(`filesystem, durability ${durability}`, async () => {
@@ -281,15 +282,8 @@ describe('the filesystem backend', () => {
     expect(existsSync(root)).toBe(false)
   })
 
-  it('says storage_full on a full disk, leaves nothing, goes on reading, and recovers', async (context) => {
-    const small = await mkdtemp(join(tmpdir(), 'alyx-full-'))
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', small], { stdio: 'pipe' })
-    } catch (error) {
-      await rm(small, { recursive: true })
-      return context.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
-    }
-    try {
+  it('says storage_full on a full disk, leaves nothing, goes on reading, and recovers', (context) =>
+    withSmallDisk(context, 2, async ({ dir: small }) => {
       const tiny = await openFilesystem({ root: join(small, 'blobs'), durability: 'full', observer })
       const first = freshKey()
       const half = seededBytes(1, 1024 * 1024)
@@ -305,11 +299,7 @@ describe('the filesystem backend', () => {
       await tiny.ready!()
       await tiny.delete(first)
       await tiny.put(freshKey(), bodyOf(half), { size: half.length, signal: never })
-    } finally {
-      execFileSync('umount', [small])
-      await rm(small, { recursive: true })
-    }
-  })
+    }))
 
   it('keeps no descriptor of failed uploads', async () => {
     const before = openDescriptors()

@@ -162,6 +162,15 @@ describe('alyx key', () => {
     expect((await project.run(['key', 'revoke', id])).code).toBe(3)
   })
 
+  it.each(['tenant', 'role'])(
+    'takes no empty --%s, which would be one that all who forgot theirs share',
+    async (option) => {
+      const made = await project.run(['key', 'create', `--${option}`, ''])
+      expect(made).toMatchObject({ code: 2, stdout: '' })
+      expect(made.stderr).toContain(`--${option} is empty`)
+    },
+  )
+
   it('knows no other scopes', async () => {
     expect((await project.run(['key', 'create', '--scopes', 'read,admin'])).code).toBe(2)
   })

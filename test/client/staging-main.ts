@@ -11,7 +11,7 @@ if (verb === 'forever') {
   // A stream that never ends: whoever kills this does so while it is copied.
   const endless = async function* () {
     for (;;) {
-      yield Buffer.alloc(65_536, 7)
+      yield Buffer.alloc(4096, 7)
       await sleep(5)
     }
   }

@@ -1,16 +1,15 @@
 // The staging folder: real files, real processes, time that is given.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { createClient, type Files, type FilesOptions, openFiles } from 'alyx/client/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { seededBytes, sha256 } from '../support/random.ts'
-import { scratch } from './stage.ts'
+import { withSmallDisk } from '../support/small-disk.ts'
+import { scratch } from './schema.ts'
 
 const HOUR = 3_600_000
 const MAIN = fileURLToPath(new URL('staging-main.ts', import.meta.url))
@@ -22,7 +21,7 @@ const opened: Files[] = []
 const children: ChildProcess[] = []
 
 beforeEach(() => {
-  folder = scratch()
+  folder = scratch({ inMemory: true })
   dir = join(folder.dir, 'staging')
   now = Date.parse('2026-01-01T00:00:00Z')
 })
@@ -171,8 +170,10 @@ describe('staging', () => {
     for (const bad of [breaking(), join(folder.dir, 'missing'), folder.dir]) {
       await expect(files.stage(bad)).rejects.toMatchObject({ code: 'source_unreadable' })
     }
-    await expect(files.stage(Buffer.from('x'), { ttl: 'soon' })).rejects.toMatchObject({ code: 'invalid_expiry' })
-    await expect(files.stage(42 as unknown as string)).rejects.toMatchObject({ code: 'invalid_request' })
+    for (const ttl of ['soon', 0, -1, Number.NaN, 1e18, '999999999w'])
+      await expect(files.stage(Buffer.from('x'), { ttl })).rejects.toMatchObject({ code: 'invalid_expiry' })
+    for (const nothing of [42, null, undefined])
+      await expect(files.stage(nothing as unknown as string)).rejects.toMatchObject({ code: 'invalid_request' })
     expect([...contents(), ...left()]).toEqual([])
   })
 
@@ -344,23 +345,21 @@ describe('the folder', () => {
     const [lost, damaged] = await Promise.all(['lost', 'damaged'].map((text) => files.stage(Buffer.from(text))))
     writeFileSync(join(dir, 'content', 'ab'.repeat(32)), 'nobody knows')
     rmSync(lost!.path)
+    const beyond = await files.stage(Buffer.from('beyond'))
     writeFileSync(join(dir, 'entries', `${damaged!.id}.json`), '{"checks')
+    const said = readFileSync(join(dir, 'entries', `${beyond.id}.json`), 'utf8')
+    // A time that no Date can hold must not spoil the list of all others.
+    writeFileSync(join(dir, 'entries', `${beyond.id}.json`), said.replace(/"expires_at":\d+/, '"expires_at":1e18'))
+    expect((await files.list()).map(({ id }) => id)).toEqual([lost!.id])
     expect(await files.cleanUp({ force: true })).toMatchObject({ removed: 1 })
-    expect(contents()).toEqual([damaged!.id])
-    expect(await files.metrics()).toMatchObject({ count: 0, damaged: 1 })
-    await files.stage(Buffer.from('damaged'))
-    expect(await files.metrics()).toMatchObject({ count: 1, damaged: 0 })
+    expect(contents()).toEqual([damaged!.id, beyond.id].sort())
+    expect(await files.metrics()).toMatchObject({ count: 0, damaged: 2 })
+    for (const text of ['damaged', 'beyond']) await files.stage(Buffer.from(text))
+    expect(await files.metrics()).toMatchObject({ count: 2, damaged: 0 })
   })
 
-  it('says storage_full on a full disk, leaves nothing of it, and can be cleaned up there', async (context) => {
-    const small = await mkdtemp(join(tmpdir(), 'alyx-staging-full-'))
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', small], { stdio: 'pipe' })
-    } catch (error) {
-      await rm(small, { recursive: true })
-      return context.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
-    }
-    try {
+  it('says storage_full on a full disk, leaves nothing of it, and can be cleaned up there', (context) =>
+    withSmallDisk(context, 2, async ({ dir: small }) => {
       dir = join(small, 'staging')
       const files = await open()
       const kept = await files.stage(seededBytes(5, 900_000))
@@ -372,9 +371,5 @@ describe('the folder', () => {
       expect(await files.cleanUp({ force: true })).toMatchObject({ removed: 1 })
       expect((await files.stage(Buffer.from('tiny'))).size).toBe(4)
       expect(left()).toEqual([])
-    } finally {
-      execFileSync('umount', [small])
-      await rm(small, { recursive: true })
-    }
-  })
+    }))
 })

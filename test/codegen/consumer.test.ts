@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SCHEMA } from '../client/stage.ts'
+import { SCHEMA } from '../client/schema.ts'
 import { createProject, type Project } from '../support/project.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -18,11 +18,24 @@ let dir: string
 beforeAll(async () => {
   project = await createProject({ schema: SCHEMA() })
   dir = mkdtempSync(join(tmpdir(), 'alyx-consumer-'))
-  // The package as it is installed, declarations included, without whatever else this repository has at hand.
+  // The package as it is installed: the declarations that the build makes of the client, without whatever else this repository has at hand.
   const installed = join(dir, 'node_modules', 'alyx')
   mkdirSync(installed, { recursive: true })
   copyFileSync(join(root, 'package.json'), join(installed, 'package.json'))
-  execFileSync(tsc, ['-p', 'tsconfig.build.json', '--outDir', join(installed, 'dist')], { cwd: root })
+  writeFileSync(
+    join(dir, 'tsconfig.client.json'),
+    JSON.stringify({
+      extends: join(root, 'tsconfig.build.json'),
+      compilerOptions: {
+        rootDir: join(root, 'src'),
+        outDir: join(installed, 'dist'),
+        typeRoots: [join(root, 'node_modules/@types')],
+        emitDeclarationOnly: true,
+      },
+      include: [join(root, 'src/client')],
+    }),
+  )
+  execFileSync(tsc, ['-p', join(dir, 'tsconfig.client.json')])
   for (const name of ['tus-js-client', '@types', 'undici-types'])
     symlinkSync(join(root, 'node_modules', name), join(dir, 'node_modules', name))
   expect(await project.run(['generate', '--out', dir])).toMatchObject({ code: 0 })
@@ -118,7 +131,7 @@ client.storage.files.upload(new Blob(['x']).stream())
   it('is refused by the compiler where a program is wrong, each time for the right reason', () => {
     const text = readFileSync(join(here, 'refused/cases.ts'), 'utf8')
     const lines = text.split('\n')
-    const said = compile('refused.ts', text)
+    const said = compile('refused.ts', text, { types: ['node'] })
     expect(cases.length).toBeGreaterThan(20)
     for (const [, reason, statement] of cases) {
       const line = lines.indexOf(statement!) + 1
@@ -135,12 +148,17 @@ client.storage.files.upload(new Blob(['x']).stream())
 
 describe('hostile schemas', () => {
   it('names that could become code are no names, and nothing is written', async () => {
-    for (const name of ['__proto__', 'A', 'a-b', 'tus', '"x*/ alert(1) /*"', `"a\`\${1}"`]) {
-      project.writeSchema(`version: 1\nbuckets:\n  ${name}: {backend: local}\n`)
-      const out = join(dir, 'hostile')
-      expect(await project.run(['generate', '--out', out])).toMatchObject({ code: 1 })
-      expect(() => readFileSync(join(out, 'alyx.ts'))).toThrow()
-    }
+    const names = ['__proto__', 'A', 'a-b', 'tus', '"x*/ alert(1) /*"', `"a\`\${1}"`]
+    const out = join(dir, 'hostile')
+    project.writeSchema(
+      ['version: 1', 'buckets:', ...names.map((name) => `  ${name}: {backend: local}`), ''].join('\n'),
+    )
+    const { code, stderr } = await project.run(['generate', '--out', out])
+    expect(code).toBe(1)
+    // Each on its own line of the schema.
+    const lines = [...stderr.matchAll(/schema\.yaml:(\d+)/g)].map(([, line]) => Number(line))
+    expect([...new Set(lines)]).toEqual(names.map((_, i) => i + 3))
+    expect(() => readFileSync(join(out, 'alyx.ts'))).toThrow()
   })
 
   it('words of the language, words of the client and texts full of marks stay names and texts', async () => {

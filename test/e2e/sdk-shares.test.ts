@@ -1,7 +1,8 @@
 // Shares by the client.
 import { type AlyxError, isAlyxError } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { freshName, PLACES, stageClient, startAt } from '../client/stage.ts'
+import { freshName } from '../client/schema.ts'
+import { PLACES, stageClient, startAt } from '../client/stage.ts'
 import type { TestServer } from '../support/server.ts'
 
 describe.each(PLACES)('shares of files $where', ({ backend, why }) => {

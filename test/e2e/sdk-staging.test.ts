@@ -3,10 +3,18 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { AlyxError, type Files, type FilesOptions, openFiles, type UploadOptions } from 'alyx/client/node'
+import {
+  AlyxError,
+  type Files,
+  type FilesOptions,
+  openFiles,
+  type SchemaFacts,
+  type UploadOptions,
+} from 'alyx/client/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { schema } from '../client/generated/alyx.ts'
-import { freshName, PLACES, scratch, stageClient, startAt } from '../client/stage.ts'
+import { freshName, scratch } from '../client/schema.ts'
+import { PLACES, stageClient, startAt } from '../client/stage.ts'
 import { seededBytes, sha256 } from '../support/random.ts'
 import { PNG } from '../support/samples.ts'
 import type { TestServer } from '../support/server.ts'
@@ -37,7 +45,7 @@ describe.each(PLACES)('staged files that go to a server that keeps them $where',
 
   async function open(options: Partial<FilesOptions> = {}): Promise<Files> {
     count += 1
-    const files = await openFiles({
+    const files = await openFiles<SchemaFacts>({
       client: client(),
       dir: join(folder.dir, `${backend}-${count}`),
       schema,

@@ -11,6 +11,7 @@ import { type Observer, silent } from '../../src/observe/observer.ts'
 import { bodyOf, bytesOf, listed, never, openDescriptors } from '../contract/backend.ts'
 import { HOLDER, spoolContract } from '../contract/spool.ts'
 import { seededBytes } from '../support/random.ts'
+import { withSmallDisk } from '../support/small-disk.ts'
 
 const MIB = 1024 * 1024
 const nextId = createIds({ now: () => 1_764_000_000_000 })
@@ -105,15 +106,8 @@ describe('the spool on the disk', () => {
     expect(ids.sort()).toEqual([one, two, three].sort())
   })
 
-  it('says storage_full on a full disk and keeps what it could write', async (context) => {
-    const small = await mkdtemp(join(tmpdir(), 'alyx-full-'))
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', small], { stdio: 'pipe' })
-    } catch (error) {
-      await rm(small, { recursive: true })
-      return context.skip(`a small file system cannot be mounted here: ${String(error).split('\n')[0]}`)
-    }
-    try {
+  it('says storage_full on a full disk and keeps what it could write', (context) =>
+    withSmallDisk(context, 4, async ({ dir: small, grow }) => {
       spool = await openSpool({ dir: small, durability: 'full', observer })
       const id = nextId()
       const bytes = seededBytes(1, 8 * MIB)
@@ -123,14 +117,10 @@ describe('the spool on the disk', () => {
       expect(offset).toBeGreaterThan(0)
       expect(offset).toBeLessThan(4 * MIB + 1)
       // Once there is room again the upload goes on where it was.
-      execFileSync('mount', ['-o', 'remount,size=16m', small])
+      grow(16)
       expect(await append(id, offset, bytes.subarray(offset))).toMatchObject({ offset: bytes.length, complete: true })
       expect((await content(id)).equals(bytes)).toBe(true)
-    } finally {
-      execFileSync('umount', [small])
-      await rm(small, { recursive: true })
-    }
-  })
+    }))
 
   it('keeps no descriptor, however an append or a read ends', async () => {
     const id = nextId()

@@ -1,12 +1,13 @@
 // /v1 where servers die, several serve at once, and bytes are stored otherwise than they are.
 import { createHash } from 'node:crypto'
 import OpenAI, { toFile } from 'openai'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAlyx, serveAlyx } from '../../src/app.ts'
 import { SECRET } from '../support/buckets.ts'
 import { eventually, startServer, type TestServer } from '../support/server.ts'
 import { all, openStage, refusal, SCHEMA } from './stage.ts'
 
+const MIB = 1024 * 1024
 const CONFIG = { files_api: { bucket: 'openai', max_size: '150MB' } }
 const KEYS = {
   storage: { encryption: { keys: [{ id: 'k1', key: `base64:${Buffer.alloc(32, 7).toString('base64')}` }] } },
@@ -19,21 +20,30 @@ function bytesOf(size: number): Buffer {
   return bytes
 }
 
-describe('killed during complete', () => {
-  const opened: TestServer[] = []
-  afterAll(() => Promise.all(opened.map((server) => server.stop())))
+/** A server process of its own, for those who kill it, join it or ask its command line. Every test brings an account of its own. */
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer({ schema: SCHEMA, config: CONFIG })
+})
+afterAll(() => server?.stop())
 
+/** A key as `alyx key create` makes it. */
+async function keyOf(...args: readonly string[]) {
+  const { code, stdout } = await server.project.run(['key', 'create', '--json', ...args])
+  expect(code).toBe(0)
+  return JSON.parse(stdout) as { id: string; key: string; tenant: string | null; scopes: string[] }
+}
+const clientOf = ({ key }: { readonly key: string }, maxRetries = 0, url = server.url) =>
+  new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries, timeout: 60_000 })
+
+describe('killed during complete', () => {
   it('a server has afterwards exactly one file, or a pending upload that completes', async () => {
-    const server = await startServer({ schema: SCHEMA, config: CONFIG })
-    opened.push(server)
-    const made = await server.project.run(['key', 'create', '--tenant', 'acme', '--json'])
-    const { key } = JSON.parse(made.stdout) as { key: string }
-    const client = new OpenAI({ apiKey: key, baseURL: `${server.url}/v1`, maxRetries: 0, timeout: 60_000 })
-    const bytes = bytesOf(24 * 1024 * 1024)
+    const client = clientOf(await keyOf('--tenant', 'acme'))
+    const bytes = bytesOf(9 * MIB)
     const md5 = createHash('md5').update(bytes).digest('hex')
     const outcomes = { before: 0, after: 0 }
     // From before the first byte is put together to after the answer.
-    for (const wait of [0, 20, 45, 80, 150]) {
+    for (const wait of [0, 15, 30, 60, 150]) {
       const upload = await client.uploads.create({
         filename: 'a',
         purpose: 'batch',
@@ -41,8 +51,8 @@ describe('killed during complete', () => {
         mime_type: '',
       })
       const part_ids: string[] = []
-      for (let at = 0; at < bytes.length; at += 8 * 1024 * 1024) {
-        const data = await toFile(bytes.subarray(at, at + 8 * 1024 * 1024), 'chunk')
+      for (let at = 0; at < bytes.length; at += 3 * MIB) {
+        const data = await toFile(bytes.subarray(at, at + 3 * MIB), 'chunk')
         part_ids.push((await client.uploads.parts.create(upload.id, { data })).id)
       }
       const completing = client.uploads.complete(upload.id, { part_ids, md5 }).then(
@@ -63,21 +73,24 @@ describe('killed during complete', () => {
       const content = Buffer.from(await (await client.files.content(done.file!.id)).arrayBuffer())
       expect(content.equals(bytes)).toBe(true)
       await client.files.delete(done.file!.id)
-      await server.sweep()
-      expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
     }
     expect(outcomes.before).toBeGreaterThan(0)
+    await server.sweep()
+    expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
+    // What each round left would still be there.
+    expect(server.query('SELECT id FROM _alyx_uploads')).toEqual([])
+    expect(server.query("SELECT id FROM _alyx_files WHERE bucket = 'openai'")).toEqual([])
   })
 
   it('a server that died while parts arrived leaves nothing once the upload is over', async () => {
-    const server = await startServer({ schema: SCHEMA, config: CONFIG })
-    opened.push(server)
-    const { key } = JSON.parse((await server.project.run(['key', 'create', '--json'])).stdout) as { key: string }
-    const client = new OpenAI({ apiKey: key, baseURL: `${server.url}/v1`, maxRetries: 0 })
+    const own = await keyOf()
+    const client = clientOf(own)
+    const claims = () =>
+      server.query<{ protocol: string }>('SELECT protocol FROM _alyx_uploads WHERE owner_id = ?', own.id)
     const upload = await client.uploads.create({ filename: 'a', purpose: 'batch', bytes: 1000, mime_type: '' })
     const stuck = fetch(`${server.url}/v1/uploads/${upload.id}/parts`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${key}`, 'content-type': 'multipart/form-data; boundary=x' },
+      headers: { authorization: `Bearer ${own.key}`, 'content-type': 'multipart/form-data; boundary=x' },
       body: new ReadableStream({
         start: (controller) =>
           controller.enqueue(
@@ -86,33 +99,30 @@ describe('killed during complete', () => {
       }),
       duplex: 'half',
     } as RequestInit).catch(() => null)
-    await eventually('the part has a claim', () => server.query('SELECT id FROM _alyx_uploads').length === 2)
+    await eventually('the part has a claim', () => claims().length === 2)
     await server.kill()
     await stuck
     await server.restart()
     await client.uploads.cancel(upload.id)
     expect(await server.doctor()).toMatchObject({ ok: true })
-    expect(server.query('SELECT protocol FROM _alyx_uploads')).toEqual([{ protocol: 'part' }])
+    expect(claims()).toEqual([{ protocol: 'part' }])
   })
 })
 
 describe('two servers on one database', () => {
   it('take parts of one upload and complete it once', async () => {
-    const first = await startServer({ schema: SCHEMA, config: CONFIG })
-    const { key } = JSON.parse((await first.project.run(['key', 'create', '--json'])).stdout) as { key: string }
+    const own = await keyOf()
     const alyx = await createAlyx({
-      configFile: `${first.dir}/alyx.yml`,
-      schemaFile: `${first.dir}/schema.yaml`,
+      configFile: `${server.dir}/alyx.yml`,
+      schemaFile: `${server.dir}/schema.yaml`,
       env: { ALYX_AUTH_JWT_SECRET: SECRET },
       overrides: { 'server.port': '0', 'logging.level': 'silent' },
     })
     const second = await serveAlyx(alyx)
     try {
-      const clients = [first.url, second.url].map(
-        (url) => new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 8 }),
-      )
-      const [one, two] = clients as [OpenAI, OpenAI]
-      const bytes = bytesOf(8 * 1024 * 1024)
+      const clients = [clientOf(own, 8), clientOf(own, 8, second.url)] as const
+      const [one, two] = clients
+      const bytes = bytesOf(8 * MIB)
       const upload = await one.uploads.create({ filename: 'a', purpose: 'batch', bytes: bytes.length, mime_type: '' })
       const half = bytes.length / 2
       const parts = await Promise.all([
@@ -127,11 +137,10 @@ describe('two servers on one database', () => {
       expect(await all(await two.files.list())).toHaveLength(1)
       const content = Buffer.from(await (await two.files.content(done[0]!.file!.id)).arrayBuffer())
       expect(content.equals(bytes)).toBe(true)
-      expect(await first.doctor()).toMatchObject({ ok: true, problems: [] })
+      expect(await server.doctor()).toMatchObject({ ok: true, problems: [] })
     } finally {
       await second.close()
       await alyx.close()
-      await first.stop()
     }
   })
 })
@@ -209,29 +218,18 @@ buckets:
 
 describe('keys from the command line', () => {
   it('have the tenant, scopes and expiry they were made with, and end when they are revoked', async () => {
-    const server = await startServer({ schema: SCHEMA, config: CONFIG })
-    try {
-      const create = async (...args: string[]) => {
-        const { code, stdout } = await server.project.run(['key', 'create', '--json', ...args])
-        expect(code).toBe(0)
-        return JSON.parse(stdout) as { id: string; key: string; tenant: string | null; scopes: string[] }
-      }
-      const writer = await create('--tenant', 'acme', '--scopes', 'write')
-      const reader = await create('--tenant', 'acme', '--scopes', 'read', '--expires', '90d')
-      expect([writer.tenant, writer.scopes, reader.scopes]).toEqual(['acme', ['write'], ['read']])
-      const of = ({ key }: { key: string }) => new OpenAI({ apiKey: key, baseURL: `${server.url}/v1`, maxRetries: 0 })
-      const file = await of(writer).files.create({ file: await toFile(Buffer.from('x'), 'a'), purpose: 'batch' })
-      expect((await of(reader).files.retrieve(file.id)).id).toBe(file.id)
-      expect(await refusal(of(reader).files.delete(file.id))).toMatchObject({ status: 403 })
-      expect(server.query('SELECT * FROM _alyx_api_keys').some((row) => JSON.stringify(row).includes(reader.key))).toBe(
-        false,
-      )
-      expect((await server.project.run(['key', 'list'])).stdout).toContain(reader.id)
-      expect((await server.project.run(['key', 'revoke', reader.id])).code).toBe(0)
-      expect(await refusal(of(reader).files.retrieve(file.id))).toMatchObject({ status: 401, code: 'invalid_api_key' })
-      expect(server.logs()).not.toContain(writer.key)
-    } finally {
-      await server.stop()
-    }
+    const writer = await keyOf('--tenant', 'keys', '--scopes', 'write')
+    const reader = await keyOf('--tenant', 'keys', '--scopes', 'read', '--expires', '90d')
+    expect([writer.tenant, writer.scopes, reader.scopes]).toEqual(['keys', ['write'], ['read']])
+    const [writing, reading] = [clientOf(writer), clientOf(reader)]
+    const file = await writing.files.create({ file: await toFile(Buffer.from('x'), 'a'), purpose: 'batch' })
+    expect((await reading.files.retrieve(file.id)).id).toBe(file.id)
+    expect(await refusal(reading.files.delete(file.id))).toMatchObject({ status: 403 })
+    const rows = server.query('SELECT * FROM _alyx_api_keys')
+    expect(rows.some((row) => JSON.stringify(row).includes(reader.key))).toBe(false)
+    expect((await server.project.run(['key', 'list'])).stdout).toContain(reader.id)
+    expect((await server.project.run(['key', 'revoke', reader.id])).code).toBe(0)
+    expect(await refusal(reading.files.retrieve(file.id))).toMatchObject({ status: 401, code: 'invalid_api_key' })
+    expect(server.logs()).not.toContain(writer.key)
   })
 })

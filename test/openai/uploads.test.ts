@@ -148,6 +148,7 @@ describe('a completion', () => {
     expect(await wrong({ part_ids: [] })).toMatchObject(invalid)
     expect(await wrong({ part_ids: [a, b, c, c] })).toMatchObject(invalid)
     expect(await wrong({ part_ids: [a, a, b] })).toMatchObject(invalid)
+    await expect(acme.uploads.complete(id, { part_ids: [a, a, b] })).rejects.toThrow(`the part ${a} is named twice`)
     expect(await wrong({ part_ids: [a, b, stranger.part_ids[2]!] })).toMatchObject(invalid)
     expect(await wrong({ part_ids: [a, b, 'part_x'] })).toMatchObject(invalid)
     expect(await wrong({ part_ids, md5: md5('other') })).toMatchObject({ status: 400, param: 'md5' })
@@ -168,7 +169,7 @@ describe('a completion', () => {
 describe('a part', () => {
   it('is refused beyond the bytes of the upload, and nothing of it stays', async () => {
     const { id } = await begin(10)
-    const large = { status: 400, code: 'file_too_large' }
+    const large = { status: 400, param: 'data', code: 'file_too_large' }
     expect(await refusal(add(id, 'eleven bytes'))).toMatchObject(large)
     for (let i = 0; i < 3; i += 1) await add(id, '0123456789')
     expect(await refusal(add(id, '0'))).toMatchObject({ status: 400, code: 'invalid_request' })
@@ -213,7 +214,7 @@ describe('an upload that is refused', () => {
     expect(await create({ bytes: -1 })).toMatchObject({ ...invalid, param: 'bytes' })
     expect(await create({ bytes: 1.5 })).toMatchObject({ ...invalid, param: 'bytes' })
     expect(await create({ bytes: '10' })).toMatchObject({ ...invalid, param: 'bytes' })
-    expect(await create({ bytes: 157_286_401 })).toMatchObject({ ...invalid, code: 'file_too_large' })
+    expect(await create({ bytes: 157_286_401 })).toMatchObject({ ...invalid, param: 'bytes', code: 'file_too_large' })
     expect(await create({ filename: 'a/b' })).toMatchObject({ ...invalid, param: 'filename' })
     expect(await create({ more: 1 })).toMatchObject({ ...invalid, param: 'more' })
     expect(await create({ expires_after: { anchor: 'created_at', seconds: 1 } })).toMatchObject({
@@ -301,7 +302,7 @@ describe('numbered parts', () => {
     })
     return {
       status: answer.status,
-      body: (await answer.json()) as { id?: string; error?: { code: string; param: string } },
+      body: (await answer.json()) as { id?: string; error?: { code: string; param: string; message: string } },
     }
   }
   const urlOf = (upload: object) => (upload as { url: string }).url
@@ -373,6 +374,7 @@ describe('numbered parts', () => {
     ]) {
       const { status, body } = await put(href, 1, 'x')
       expect([status, body.error?.code]).toEqual([401, 'invalid_api_key'])
+      expect(body.error?.message).toContain('the url of the upload is not valid')
     }
     for (const number of ['0', '10001', 'x', '-1', '']) {
       expect(await put(url.href, number, 'x')).toMatchObject({ status: 400, body: { error: { param: 'part_number' } } })

@@ -2,7 +2,7 @@
 import { defineCommand } from 'citty'
 import { createApiKey } from '../../access/api-keys.ts'
 import { systemClock, timestamp } from '../../core/clock.ts'
-import { requireChoice, requireDuration } from '../arguments.ts'
+import { requireChoice, requireDuration, requireText } from '../arguments.ts'
 import { notFound } from '../exit.ts'
 import { GLOBAL } from '../options.ts'
 import { withStore } from '../store.ts'
@@ -24,7 +24,9 @@ const create = defineCommand({
       .map((scope) => requireChoice('scopes', scope.trim(), ['read', 'write'] as const))
     const expiresAt =
       args.expires === undefined ? null : timestamp(systemClock.now() + requireDuration('expires', args.expires))
-    const { name = null, tenant = null, role = null } = args
+    const { name = null } = args
+    const tenant = requireText('tenant', args.tenant)
+    const role = requireText('role', args.role)
     const { key, row } = createApiKey({ name, tenant, role, scopes, expiresAt }, { clock: systemClock })
     await withStore(args, (alyx) => alyx.meta.addKey(row))
     if (args.json) printJson({ id: row.id, key, tenant, scopes: row.scopes, role, name, expires_at: expiresAt })

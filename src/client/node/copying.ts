@@ -46,12 +46,12 @@ export function createCopying(folder: string) {
 
 /** Where the source is a whole file with a path, that. */
 function pathOf(source: UploadSource): string | null {
-  const href = (source as { readonly href?: unknown }).href
+  const href = (source as { readonly href?: unknown } | null | undefined)?.href
   const path = typeof source === 'string' ? source : typeof href === 'string' ? href : NODE.fileOf(source)
   return path === null ? null : resolve(path.startsWith('file:') ? fileURLToPath(path) : path)
 }
 
 function nameOf(source: UploadSource): string | null {
-  const { name, path } = source as { readonly name?: unknown; readonly path?: unknown }
+  const { name, path } = (source ?? {}) as { readonly name?: unknown; readonly path?: unknown }
   return typeof name === 'string' ? name : typeof path === 'string' ? path : null
 }

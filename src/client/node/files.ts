@@ -11,14 +11,15 @@ import { openStaging, type Staged, type StageOptions, type Staging } from './sta
 import { type StagingEvents, tell } from './telling.ts'
 import type { TemporaryFile } from './temporary.ts'
 
-export interface FilesOptions {
+/** `F` is the constant of the generated module: with it only the names of the schema compile. */
+export interface FilesOptions<F extends SchemaFacts = SchemaFacts> {
   readonly client: StagingClient
   /** Default `~/.local/state/alyx/staging`. Several processes may share one. */
   readonly dir?: string
   /** Where uploads go that do not say it. */
-  readonly bucket?: string
+  readonly bucket?: NoInfer<BucketIn<F>>
   /** The constant of the generated module: then `attach` knows the bucket of each field. */
-  readonly schema?: SchemaFacts
+  readonly schema?: F
   /** How long copies stay by default: seconds, or `7d`. Default `24h`. */
   readonly ttl?: string | number
   /** Between clean-ups: seconds, or `10m`, which is the default; null = only when asked and at the start. */
@@ -33,12 +34,23 @@ export interface FilesOptions {
   readonly clock?: () => number
 }
 
-export interface UploadStaged extends StagedUpload {
-  readonly bucket?: string
+type BucketIn<F extends SchemaFacts> = keyof F['buckets'] & string
+type CollectionIn<F extends SchemaFacts> = keyof F['collections'] & string
+
+/** The fields of a collection that name files; every name where the schema is not known. */
+type FileFieldIn<F extends SchemaFacts, C extends CollectionIn<F>> =
+  string extends CollectionIn<F>
+    ? string
+    : F['collections'][C] extends { readonly files: infer Fields }
+      ? keyof Fields & string
+      : never
+
+export interface UploadStaged<Bucket extends string = string> extends StagedUpload {
+  readonly bucket?: Bucket
 }
 
-export interface RecordReference {
-  readonly collection: string
+export interface RecordReference<Collection extends string = string> {
+  readonly collection: Collection
   readonly id: string | number
 }
 
@@ -56,10 +68,24 @@ export interface Files extends AsyncDisposable, Omit<Staging, 'hold' | 'temporar
   close(): Promise<void>
 }
 
+/** The same with the names of a schema: others do not compile. */
+export interface SchemaFiles<F extends SchemaFacts> extends Omit<Files, 'upload' | 'attach'> {
+  upload(staged: Staged, options?: UploadStaged<BucketIn<F>>): Promise<AlyxFile>
+  attach<C extends CollectionIn<F>>(
+    record: RecordReference<C>,
+    field: FileFieldIn<F, NoInfer<C>>,
+    staged: Staged,
+    options?: UploadStaged<BucketIn<F>>,
+  ): Promise<AlyxFile>
+}
+
 /** Opens the folder, removes what has expired and what killed processes left. Fails: storage_unavailable, invalid_request,
  *  invalid_expiry. */
-export async function openFiles(options: FilesOptions): Promise<Files> {
-  const { client, schema, clock = Date.now, concurrency = 4, timeout = 600_000, retries = 2 } = options
+export async function openFiles<F extends SchemaFacts = SchemaFacts>(
+  options: FilesOptions<F>,
+): Promise<SchemaFiles<F>> {
+  const schema: SchemaFacts | undefined = options.schema
+  const { client, clock = Date.now, concurrency = 4, timeout = 600_000, retries = 2 } = options
   const positive = [concurrency, timeout].every((count) => Number.isSafeInteger(count) && count > 0)
   if (!positive || !(retries >= 0)) {
     throw new AlyxError('invalid_request', 'concurrency, timeout and retries must be numbers above zero')

@@ -101,10 +101,15 @@ function parsed(text: string, checksum: string): Entry | null {
       Number.isSafeInteger(entry.size) &&
       typeof entry.name === 'string' &&
       typeof entry.content_type === 'string' &&
-      Number.isFinite(entry.created_at) &&
-      (entry.expires_at === null || Number.isFinite(entry.expires_at))
+      isTime(entry.created_at) &&
+      (entry.expires_at === null || isTime(entry.expires_at))
     return whole ? entry : null
   } catch {
     return null
   }
+}
+
+/** What a Date can hold. */
+function isTime(ms: unknown): boolean {
+  return typeof ms === 'number' && !Number.isNaN(new Date(ms).getTime())
 }

@@ -7,7 +7,7 @@ import type { FileInput, OpenAiFiles } from '../../openai/model.ts'
 import { requireIdentity } from '../body.ts'
 import type { Exchange } from '../exchange.ts'
 import { type FormSpec, readForm } from '../multipart.ts'
-import { conditions, isRefusal, refusal } from '../rest/byte-answers.ts'
+import { BYTES_FAILURES, conditions, isRefusal, refusal } from '../rest/byte-answers.ts'
 import { type Answer, json, type Route, route } from '../route.ts'
 import { OPENAI } from './failures.ts'
 import { listSchema, openAiFileSchema, viewList, viewOpenAiFile } from './view.ts'
@@ -180,15 +180,7 @@ export function openAiFileRoutes({ files, bucket, observer, drains }: OpenAiFile
         206: { description: 'The range asked for.', content: { '*/*': BINARY } },
         304: { description: 'Unchanged.' },
       },
-      failures: [
-        ...ACCESS,
-        'file_not_found',
-        'precondition_failed',
-        'range_not_satisfiable',
-        'storage_unavailable',
-        'decrypt_failed',
-        'file_corrupt',
-      ],
+      failures: [...ACCESS, ...BYTES_FAILURES],
       handler: (exchange) => content(exchange),
     }),
   ]

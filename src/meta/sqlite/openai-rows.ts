@@ -80,17 +80,16 @@ export function openAiLists(db: Database) {
   }
 }
 
+function owned(row: StoredOpenAiFile | StoredOpenAiUpload) {
+  const { account, tenant, key_id: keyId, bucket, filename, bytes, purpose } = row
+  return { account, tenant, keyId, bucket, filename, bytes, purpose }
+}
+
 function openAiFile(row: Joined): OpenAiFile {
   return {
     id: row.id,
     fileId: row.file_id,
-    account: row.account,
-    tenant: row.tenant,
-    keyId: row.key_id,
-    bucket: row.bucket,
-    filename: row.filename,
-    bytes: row.bytes,
-    purpose: row.purpose,
+    ...owned(row),
     createdAt: row.created_at,
     expiresAt: row.state === null ? row.expires_at : row.file_expires_at,
     deletedAt: row.deleted_at,
@@ -106,13 +105,7 @@ export function openAiUpload(row: StoredOpenAiUpload): OpenAiUpload {
     id: row.id,
     claimId: row.claim_id,
     fileId: row.openai_file_id,
-    account: row.account,
-    tenant: row.tenant,
-    keyId: row.key_id,
-    bucket: row.bucket,
-    filename: row.filename,
-    bytes: row.bytes,
-    purpose: row.purpose,
+    ...owned(row),
     mimeType: row.mime_type,
     lifetime: row.lifetime,
     status: row.status as OpenAiStatus,

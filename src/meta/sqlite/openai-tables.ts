@@ -2,6 +2,17 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
+/** Of a file and of the upload it comes from: whose it is, and what it was said to be. */
+const owned = () => ({
+  account: text('account').notNull(),
+  tenant: text('tenant'),
+  key_id: text('key_id').notNull(),
+  bucket: text('bucket').notNull(),
+  filename: text('filename').notNull(),
+  bytes: integer('bytes').notNull(),
+  purpose: text('purpose').notNull(),
+})
+
 /** Files of /v1, those that are gone included: `deleted_at` and `reason` say since when and why. `seq` orders what has the same time. */
 export const openAiFiles = sqliteTable(
   '_alyx_openai_files',
@@ -9,13 +20,7 @@ export const openAiFiles = sqliteTable(
     seq: integer('seq').primaryKey({ autoIncrement: true }).notNull(),
     id: text('id').notNull(),
     file_id: text('file_id').notNull(),
-    account: text('account').notNull(),
-    tenant: text('tenant'),
-    key_id: text('key_id').notNull(),
-    bucket: text('bucket').notNull(),
-    filename: text('filename').notNull(),
-    bytes: integer('bytes').notNull(),
-    purpose: text('purpose').notNull(),
+    ...owned(),
     created_at: text('created_at').notNull(),
     expires_at: text('expires_at'),
     deleted_at: text('deleted_at'),
@@ -37,13 +42,7 @@ export const openAiUploads = sqliteTable(
     id: text('id').primaryKey().notNull(),
     claim_id: text('claim_id').notNull(),
     openai_file_id: text('openai_file_id').notNull(),
-    account: text('account').notNull(),
-    tenant: text('tenant'),
-    key_id: text('key_id').notNull(),
-    bucket: text('bucket').notNull(),
-    filename: text('filename').notNull(),
-    bytes: integer('bytes').notNull(),
-    purpose: text('purpose').notNull(),
+    ...owned(),
     mime_type: text('mime_type').notNull(),
     lifetime: integer('lifetime').notNull(),
     status: text('status').notNull(),

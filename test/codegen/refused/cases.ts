@@ -1,8 +1,13 @@
 // Each `//!` line says that the next statement must not compile, and a part of why. Read by consumer.test.ts, compiled nowhere else.
-import { createClient } from './alyx.ts'
+import { type Files, openFiles, type Staged } from 'alyx/client/node'
+import { createClient, schema } from './alyx.ts'
 
 const client = createClient<{ images: { readonly alt: string } }>({ url: 'http://localhost:8080', token: null })
 const bytes = new Uint8Array(1)
+const files = await openFiles({ client, schema })
+declare const staged: Staged
+files.attach({ collection: 'posts', id: 'id' }, 'cover', staged, { bucket: 'images' })
+export const wide: Files = files
 
 //! '"nope"' is not assignable
 client.storage.upload('nope', bytes)
@@ -54,3 +59,13 @@ createClient<{ nope: { a: string } }>({ url: 'http://x' })
 client.posts.get('id', { expand: ['cover'] }).then(({ cover }) => cover?.size)
 //! '"video/mp4"' have no overlap
 client.storage.images.stat('id').then(({ mime_type }) => mime_type === 'video/mp4')
+//! '"title"' is not assignable to parameter of type '"cover" | "gallery"'
+files.attach({ collection: 'posts', id: 'id' }, 'title', staged)
+//! Type '"pots"' is not assignable
+files.attach({ collection: 'pots', id: 'id' }, 'cover', staged)
+//! Type '"nope"' is not assignable
+files.attach({ collection: 'posts', id: 'id' }, 'cover', staged, { bucket: 'nope' })
+//! Type '"nope"' is not assignable
+files.upload(staged, { bucket: 'nope' })
+//! Type '"nope"' is not assignable
+openFiles({ client, schema, bucket: 'nope' })
