@@ -1,5 +1,5 @@
 // A mixed load: raw, multipart and resumable uploads, records that name their files, deletes and checking readers, until the server dies.
-import { request } from '../support/http.ts'
+import { type Answer, request } from '../support/http.ts'
 import { form } from '../support/multipart.ts'
 import type { Chance } from '../support/random.ts'
 import { pause } from '../support/server.ts'
@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly sizes: readonly number[]
   /** Milliseconds that every worker rests between two things it does. */
   readonly rest: number
+  /** Whether another process sweeps meanwhile: what a server that stands still for longer than its lease was being sent is given up then. */
+  readonly swept: boolean
   /** True once the process has ended. */
   readonly dead: () => boolean
   readonly nextSeed: () => number
@@ -65,7 +67,7 @@ async function putter(options: LoadOptions): Promise<void> {
     path: `/api/files/${bucket}?name=${content.name}`,
     body: content.body,
   })
-  accept(ledger, bucket, content.name, answer.status, answer.text)
+  accept(options, bucket, content.name, answer)
 }
 
 async function poster(options: LoadOptions): Promise<void> {
@@ -75,10 +77,16 @@ async function poster(options: LoadOptions): Promise<void> {
   ledger.inFlight.add(content.name)
   const headers = { 'content-type': made.contentType }
   const answer = await request({ ...access, method: 'POST', path: '/api/files/pub', headers, body: made.body })
-  accept(ledger, 'pub', content.name, answer.status, answer.text)
+  accept(options, 'pub', content.name, answer)
 }
 
-function accept(ledger: Ledger, bucket: Bucket, name: string, status: number, text: string): void {
+function accept({ ledger, swept }: LoadOptions, bucket: Bucket, name: string, { status, code, text }: Answer): void {
+  if (swept && code === 'upload_expired') {
+    // From now on nobody is uploading it: it must not appear.
+    ledger.inFlight.delete(name)
+    ledger.tally.set('upload, given up', (ledger.tally.get('upload, given up') ?? 0) + 1)
+    return
+  }
   if (status !== 201) throw new Broken(`upload of ${name}: ${status} ${text}`)
   const { id } = JSON.parse(text) as { id: string }
   ledger.files.set(id, { bucket, name, fate: 'present', staged: bucket === 'stage' })

@@ -123,7 +123,8 @@ export function killLoop(options: LoopOptions): void {
     const helped = helper?.ended.finally(() => server.kill())
     try {
       const { sizes, rest } = options
-      await runLoad({ ledger, access, dice, sizes, rest, dead: () => !server.running(), nextSeed: () => next++ })
+      const swept = order.helper?.[0] === 'sweep'
+      await runLoad({ ledger, access, dice, sizes, rest, swept, dead: () => !server.running(), nextSeed: () => next++ })
     } finally {
       clearTimeout(timer)
       helper?.kill()

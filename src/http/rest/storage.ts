@@ -54,30 +54,28 @@ const recomputeBody = z
   .partial()
   .meta({ id: 'RecomputeExpiry' })
 
+/** What a caller asks about themselves. */
+const OWN = { method: 'GET', tag: TAG, failures: ['unauthenticated', 'forbidden'] } as const
 const ROW = { 200: { description: 'What is set for this owner.', schema: rowSchema } }
 
 /** GET /api/storage, /api/storage/policy and /api/admin/storage/{owner_id} (API.md §7). */
 export function storageRoutes(storage: StorageService): readonly Route[] {
   return [
     route({
-      method: 'GET',
+      ...OWN,
       path: '/api/storage',
       summary: 'How much storage the caller uses',
-      tag: TAG,
       responses: { 200: { description: 'Bytes and files of the caller.', schema: useSchema } },
-      failures: ['unauthenticated', 'forbidden'],
       async handler(exchange) {
         const { policy, ...use } = await storage.use(exchange.call())
         return json(200, { ...use, policy: viewPolicy(policy) })
       },
     }),
     route({
-      method: 'GET',
+      ...OWN,
       path: '/api/storage/policy',
       summary: 'What the caller may have',
-      tag: TAG,
       responses: { 200: { description: 'The policy that holds for the caller.', schema: policySchema } },
-      failures: ['unauthenticated', 'forbidden'],
       handler: async (exchange) => json(200, viewPolicy(await storage.policy(exchange.call()))),
     }),
     route({
