@@ -1,4 +1,5 @@
 // What the client makes of what it is given, before anything is sent: tokens, names and values that no request can carry.
+import { getEventListeners } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AlyxError, createClient } from 'alyx/client'
@@ -79,6 +80,19 @@ describe('a token', () => {
       expect(await failure(filesOf(token).upload(BYTES))).toMatchObject({ code: 'invalid_token', status: 0 })
     }
     expect(asked).toEqual([])
+  })
+})
+
+describe('a signal', () => {
+  it('that many calls share is left alone once they are over', async () => {
+    const { signal } = new AbortController()
+    const files = filesOf(null)
+    for (let count = 0; count < 3; count += 1) {
+      await files.list({ signal })
+      await files.stat('1', { signal })
+      await files.upload(BYTES, { signal })
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 })
 
