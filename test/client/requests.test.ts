@@ -6,16 +6,20 @@ import { AlyxError, createClient } from 'alyx/client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const BYTES = new Uint8Array(3)
+const USUAL = { id: '1', files: [], next_cursor: null }
 
 let server: Server
 let url: string
+/** What is answered next, before the usual. */
+const answers: { readonly status: number; readonly body: unknown }[] = []
 const asked: { readonly line: string; readonly token: string | undefined }[] = []
 beforeAll(async () => {
   server = createServer((request, response) => {
     request.resume().on('end', () => {
       if (request.method !== 'OPTIONS')
         asked.push({ line: `${request.method} ${request.url}`, token: request.headers.authorization })
-      response.writeHead(request.method === 'PUT' ? 201 : 200).end('{"id":"1","files":[],"next_cursor":null}')
+      const answer = answers.shift() ?? { status: request.method === 'PUT' ? 201 : 200, body: USUAL }
+      response.writeHead(answer.status).end(JSON.stringify(answer.body))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -120,4 +124,23 @@ describe('texts and values', () => {
     }
     expect(asked).toEqual([])
   })
+})
+
+it('deleteMany that ends on its way tells what is gone', async () => {
+  const ids = Array.from({ length: 250 }, (_, count) => `id ${count}`)
+  const refusal = { id: 'id 99', code: 'file_in_use', message: 'it is needed' }
+  const error = { code: 'forbidden', message: 'not any more', details: { operation: 'delete' }, request_id: 'r' }
+  answers.push(
+    {
+      status: 409,
+      body: {
+        error: { code: 'partial_failure', message: 'm', details: { deleted: ids.slice(0, 99), failed: [refusal] } },
+      },
+    },
+    { status: 403, body: { error } },
+  )
+  const failed = await failure(filesOf(null).deleteMany(ids))
+  expect(failed).toMatchObject({ code: 'forbidden', status: 403, requestId: 'r', message: 'not any more' })
+  expect(failed.details).toEqual({ operation: 'delete', deleted: ids.slice(0, 99), failed: [refusal] })
+  expect(asked).toHaveLength(2)
 })
