@@ -151,9 +151,9 @@ export function pathOf(...segments: readonly string[]): string {
   return `/api/${segments.map(encodeSegment).join('/')}`
 }
 
-/** `.` and `..` would be taken as steps of the path by every URL parser: nothing is named so. */
-function encodeSegment(segment: string): string {
-  if (segment === '' || segment === '.' || segment === '..') {
+/** `.` and `..` would be taken as steps of the path by every URL parser: nothing is named so. Programs in JavaScript may give no text at all. */
+function encodeSegment(segment: unknown): string {
+  if (typeof segment !== 'string' || ['', '.', '..'].includes(segment)) {
     throw new AlyxError('invalid_request', `"${segment}" cannot be the name or id of anything`)
   }
   return encoded(segment)
@@ -161,7 +161,7 @@ function encodeSegment(segment: string): string {
 
 /** A text as a part of an address. Half of a surrogate pair, which no address can hold, becomes U+FFFD. */
 export function encoded(text: string): string {
-  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
+  return encodeURIComponent(String(text).replace(/\p{Cs}/gu, '\ufffd'))
 }
 
 /** Fails: what JSON cannot say. */

@@ -113,6 +113,16 @@ describe('texts and values', () => {
     ])
   })
 
+  it('what can be no id or bucket is refused before anything is sent', async () => {
+    for (const nothing of ['', '.', '..', undefined, null] as string[]) {
+      const refused = { code: 'invalid_request', status: 0 }
+      expect(await failure(filesOf(null).stat(nothing))).toMatchObject(refused)
+      expect(await failure(filesOf(null).delete(nothing))).toMatchObject(refused)
+      expect(await failure(open(null).storage.bucket(nothing).upload(BYTES))).toMatchObject(refused)
+    }
+    expect(asked).toEqual([])
+  })
+
   it('what JSON cannot say is refused, and not taken for trouble of the network', async () => {
     const round: Record<string, unknown> = {}
     round.round = round
