@@ -1,5 +1,5 @@
 // Files: the verbs of one bucket, and the same for all of them by name.
-import { type AlyxError, isAlyxError } from './errors.ts'
+import { AlyxError, isAlyxError } from './errors.ts'
 import { createListing, type Listing, type Page } from './listing.ts'
 import type { AlyxFile, Metadata, Upload, UploadOptions } from './model.ts'
 import type { AbortSignalLike, DownloadResponse, UploadSource } from './platform.ts'
@@ -90,7 +90,8 @@ export interface BucketClient<File = AlyxFile, Meta extends object = Metadata> {
   /** Ends every link to the file made so far. */
   revokeLinks(id: string, options?: Cancel): Promise<void>
   delete(id: string, options?: Cancel): Promise<void>
-  /** Any number of files; those that cannot be deleted are in `failed`, the others are gone. */
+  /** Any number of files; those that cannot be deleted are in `failed`, the others are gone. What ends it on its way has `deleted` and `failed`
+   *  so far in its details. */
   deleteMany(ids: readonly string[], options?: Cancel): Promise<Deleted>
   list(query?: FileQuery): Listing<File>
   stat(id: string, options?: Cancel): Promise<File>
@@ -139,15 +140,15 @@ export function createBucket({ transport, upload }: BucketDeps, bucket: string):
     revokeLinks: async (id, options) => transport.json('POST', at(id, 'revoke-links'), options),
     delete: async (id, options) => transport.json('DELETE', at(id), options),
     async deleteMany(ids, options) {
-      const pages = await inTurn(ids, (some) =>
-        transport
+      const done = { deleted: [] as string[], failed: [] as Deleted['failed'][number][] }
+      await inTurn(ids, async (some) => {
+        const { deleted, failed } = await transport
           .json<Deleted>('POST', pathOf('files', bucket, 'delete'), { data: { ids: some }, ...options })
-          .catch(partOf),
-      )
-      return {
-        deleted: pages.flatMap(({ deleted }) => deleted),
-        failed: pages.flatMap(({ failed }) => failed),
-      }
+          .catch((error: unknown) => partOf(error, done))
+        done.deleted.push(...deleted)
+        done.failed.push(...failed)
+      })
+      return done
     },
     list: ({ mimeType, ownerId, total, cursor, signal, ...query } = {}) =>
       createListing(async (next) => {
@@ -178,9 +179,13 @@ async function inTurn<T>(ids: readonly string[], ask: (some: readonly string[]) 
   return found
 }
 
-/** What was done is in the refusal. */
-function partOf(error: unknown): Deleted {
-  const details = isAlyxError(error) && error.code === 'partial_failure' ? (error as AlyxError).details : null
-  if (!Array.isArray(details?.deleted) || !Array.isArray(details.failed)) throw error
+/** What was done is in the refusal. `before` = what was done before. */
+function partOf(error: unknown, before: Deleted): Deleted {
+  if (!isAlyxError(error)) throw error
+  const { code, message, details, cause } = error
+  if (code !== 'partial_failure' || !Array.isArray(details.deleted) || !Array.isArray(details.failed)) {
+    if (before.deleted.length + before.failed.length === 0) throw error
+    throw new AlyxError(code, message, { ...error, cause, details: { ...details, ...before } })
+  }
   return { deleted: details.deleted as string[], failed: details.failed as Deleted['failed'] }
 }

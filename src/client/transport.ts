@@ -42,6 +42,12 @@ export interface Transport {
   json<T>(method: string, path: string, options?: CallOptions): Promise<T>
 }
 
+interface Answered {
+  readonly answer: BareResponse
+  /** The signal of the call does not reach the answer any more. */
+  readonly release: () => void
+}
+
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE'])
 
 /** Fails: invalid_request when `url` is not http(s). */
@@ -57,7 +63,7 @@ export function createTransport(options: TransportOptions): Transport {
 
   const authorization = async (): Promise<string | null> => headerOf(await tokenOf(token))
 
-  async function once(method: string, path: string, call: CallOptions): Promise<BareResponse> {
+  async function once(method: string, path: string, call: CallOptions): Promise<Answered> {
     const { signal, anonymous = false } = call
     const headers: Record<string, string> = { ...call.headers }
     const credential = anonymous ? null : await authorization()
@@ -80,7 +86,7 @@ export function createTransport(options: TransportOptions): Transport {
         signal: controller.signal,
         ...body,
       })
-      if (answer.status < 400) return answer
+      if (answer.status < 400) return { answer, release: () => signal?.removeEventListener('abort', stop) }
       const text = await answer.text()
       throw errorOfAnswer(answer.status, text, (name) => answer.headers.get(name))
     } catch (error) {
@@ -97,7 +103,7 @@ export function createTransport(options: TransportOptions): Transport {
     }
   }
 
-  async function send(method: string, path: string, call: CallOptions = {}): Promise<BareResponse> {
+  async function ask(method: string, path: string, call: CallOptions): Promise<Answered> {
     let renewed = false
     for (let count = 0; ; count += 1) {
       try {
@@ -116,13 +122,17 @@ export function createTransport(options: TransportOptions): Transport {
     url,
     authorization,
     renewable: typeof token === 'function',
-    send,
+    send: async (method, path, call = {}) => (await ask(method, path, call)).answer,
     async json<T>(method: string, path: string, call: CallOptions = {}): Promise<T> {
-      const answer = await send(method, path, call)
-      const text = await answer.text().catch((error: unknown) => {
-        if (call.signal?.aborted) throw abortedBy(call.signal)
-        throw new AlyxError('network_error', `the answer of ${url} broke off`, { cause: error, status: answer.status })
-      })
+      const { answer, release } = await ask(method, path, call)
+      const text = await answer
+        .text()
+        .catch((error: unknown) => {
+          if (call.signal?.aborted) throw abortedBy(call.signal)
+          const message = `the answer of ${url} broke off`
+          throw new AlyxError('network_error', message, { cause: error, status: answer.status })
+        })
+        .finally(release)
       try {
         return (text === '' ? undefined : JSON.parse(text)) as T
       } catch (error) {
@@ -141,9 +151,9 @@ export function pathOf(...segments: readonly string[]): string {
   return `/api/${segments.map(encodeSegment).join('/')}`
 }
 
-/** `.` and `..` would be taken as steps of the path by every URL parser: nothing is named so. */
-function encodeSegment(segment: string): string {
-  if (segment === '' || segment === '.' || segment === '..') {
+/** `.` and `..` would be taken as steps of the path by every URL parser: nothing is named so. Programs in JavaScript may give no text at all. */
+function encodeSegment(segment: unknown): string {
+  if (typeof segment !== 'string' || ['', '.', '..'].includes(segment)) {
     throw new AlyxError('invalid_request', `"${segment}" cannot be the name or id of anything`)
   }
   return encoded(segment)
@@ -151,7 +161,7 @@ function encodeSegment(segment: string): string {
 
 /** A text as a part of an address. Half of a surrogate pair, which no address can hold, becomes U+FFFD. */
 export function encoded(text: string): string {
-  return encodeURIComponent(text.replace(/\p{Cs}/gu, '\ufffd'))
+  return encodeURIComponent(String(text).replace(/\p{Cs}/gu, '\ufffd'))
 }
 
 /** Fails: what JSON cannot say. */

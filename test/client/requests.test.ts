@@ -1,20 +1,25 @@
 // What the client makes of what it is given, before anything is sent: tokens, names and values that no request can carry.
+import { getEventListeners } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { AlyxError, createClient } from 'alyx/client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 
 const BYTES = new Uint8Array(3)
+const USUAL = { id: '1', files: [], next_cursor: null }
 
 let server: Server
 let url: string
+/** What is answered next, before the usual. */
+const answers: { readonly status: number; readonly body: unknown }[] = []
 const asked: { readonly line: string; readonly token: string | undefined }[] = []
 beforeAll(async () => {
   server = createServer((request, response) => {
     request.resume().on('end', () => {
       if (request.method !== 'OPTIONS')
         asked.push({ line: `${request.method} ${request.url}`, token: request.headers.authorization })
-      response.writeHead(request.method === 'PUT' ? 201 : 200).end('{"id":"1","files":[],"next_cursor":null}')
+      const answer = answers.shift() ?? { status: request.method === 'PUT' ? 201 : 200, body: USUAL }
+      response.writeHead(answer.status).end(JSON.stringify(answer.body))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -82,6 +87,19 @@ describe('a token', () => {
   })
 })
 
+describe('a signal', () => {
+  it('that many calls share is left alone once they are over', async () => {
+    const { signal } = new AbortController()
+    const files = filesOf(null)
+    for (let count = 0; count < 3; count += 1) {
+      await files.list({ signal })
+      await files.stat('1', { signal })
+      await files.upload(BYTES, { signal })
+    }
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+})
+
 describe('texts and values', () => {
   it('halves of characters are replaced, wherever they stand in an address', async () => {
     const files = filesOf(null)
@@ -95,6 +113,16 @@ describe('texts and values', () => {
     ])
   })
 
+  it('what can be no id or bucket is refused before anything is sent', async () => {
+    for (const nothing of ['', '.', '..', undefined, null] as string[]) {
+      const refused = { code: 'invalid_request', status: 0 }
+      expect(await failure(filesOf(null).stat(nothing))).toMatchObject(refused)
+      expect(await failure(filesOf(null).delete(nothing))).toMatchObject(refused)
+      expect(await failure(open(null).storage.bucket(nothing).upload(BYTES))).toMatchObject(refused)
+    }
+    expect(asked).toEqual([])
+  })
+
   it('what JSON cannot say is refused, and not taken for trouble of the network', async () => {
     const round: Record<string, unknown> = {}
     round.round = round
@@ -106,4 +134,23 @@ describe('texts and values', () => {
     }
     expect(asked).toEqual([])
   })
+})
+
+it('deleteMany that ends on its way tells what is gone', async () => {
+  const ids = Array.from({ length: 250 }, (_, count) => `id ${count}`)
+  const refusal = { id: 'id 99', code: 'file_in_use', message: 'it is needed' }
+  const error = { code: 'forbidden', message: 'not any more', details: { operation: 'delete' }, request_id: 'r' }
+  answers.push(
+    {
+      status: 409,
+      body: {
+        error: { code: 'partial_failure', message: 'm', details: { deleted: ids.slice(0, 99), failed: [refusal] } },
+      },
+    },
+    { status: 403, body: { error } },
+  )
+  const failed = await failure(filesOf(null).deleteMany(ids))
+  expect(failed).toMatchObject({ code: 'forbidden', status: 403, requestId: 'r', message: 'not any more' })
+  expect(failed.details).toEqual({ operation: 'delete', deleted: ids.slice(0, 99), failed: [refusal] })
+  expect(asked).toHaveLength(2)
 })

@@ -57,6 +57,23 @@ describe('docs/openai-files.md', () => {
     )
   })
 
+  it('names the metrics and routes that count what was done', async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text()
+    const section = text.slice(text.indexOf('## Metrics'))
+    const named = [...section.matchAll(/`(alyx_\w+(?:\{.*?\})?|\/v1\/[^`]*)`/g)].map(([, name]) => name!)
+    expect(named.length).toBeGreaterThan(5)
+    for (const name of named) {
+      const label = name.startsWith('/') ? `route="${name}"` : name
+      expect(
+        metrics.split('\n').some((line) => line.includes(label) && / [1-9]\d*$/.test(line)),
+        name,
+      ).toBe(true)
+    }
+    // What is counted there has a name in every label, and docs/metrics.md knows it.
+    expect(metrics).not.toContain('=""')
+    expect(readFileSync(join(root, 'docs/metrics.md'), 'utf8').match(/`openai`/g)).toHaveLength(2)
+  })
+
   it('shows a Python program that works', async (context) => {
     if (spawnSync('python3', ['-c', 'import openai']).status !== 0)
       return context.skip('python3 -c "import openai" fails: the Python SDK is not installed here')

@@ -191,10 +191,11 @@ export function openAiFileRoutes({ files, bucket, observer, drains }: OpenAiFile
       headers: conditions(exchange),
     })
     if (isRefusal(delivery)) return refusal(exchange, delivery, OPENAI)
+    const { status } = delivery
     return {
       ...delivery,
-      onSent: (sent, whole) =>
-        observer.event('download', { bucket, operation: 'download', status: delivery.status, bytes: sent, whole }),
+      onSent: (bytes, whole) =>
+        observer.event('download', { bucket, operation: 'download', protocol: 'openai', status, bytes, whole }),
     }
   }
 }
