@@ -103,6 +103,20 @@ export function createBlobStore(
     }
   }
 
+  /** Whoever asks does so again and again: why a backend is not ready is told once, until it is. */
+  const down = new Set<string>()
+  const readiness = async (name: string, backend: Backend): Promise<void> => {
+    try {
+      await backend.ready?.()
+      down.delete(name)
+    } catch (error) {
+      const code = isFailure(error) ? error.code : 'internal'
+      if (!down.has(name)) observer.event('storage_error', { backend: name, operation: 'ready', code, error })
+      down.add(name)
+      throw error
+    }
+  }
+
   const read: BlobStore['read'] = (file, range, signal) =>
     using(file.backend, 'read', file.key, async (backend) => {
       const whole = isWhole(file, range)
@@ -206,7 +220,7 @@ export function createBlobStore(
       using(name, 'abort', key, async (backend) => backend.abortLeftover?.(key, uploadId)),
 
     async ready() {
-      await Promise.all([...backends.values()].map((backend) => backend.ready?.()))
+      await Promise.all([...backends].map(([name, backend]) => readiness(name, backend)))
     },
 
     async close() {

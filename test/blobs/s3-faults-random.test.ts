@@ -11,7 +11,7 @@ const FAULTS = process.env.ALYX_TEST_LONG === '1' ? 1000 : 200
 /** At once. */
 const FLOCK = 16
 
-it(`${FAULTS} faults at random lose nothing, leave nothing and tell no lie`, { timeout: 300_000 }, async () => {
+it(`${FAULTS} faults at random lose nothing, leave nothing and tell no lie`, { timeout: 1500 * FAULTS }, async () => {
   const chance = createChance(Number(process.env.ALYX_TEST_SEED ?? 4))
   const kinds: readonly Fault[] = [
     answer(500, 'InternalError'),

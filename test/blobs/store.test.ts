@@ -206,4 +206,24 @@ describe('the blob store', () => {
     expect(await listed(store.entries())).toEqual([])
     await store.ready()
   })
+
+  it('says once why a backend is not ready, however often it is asked, and again after it was', async () => {
+    let error: Error | null = fail('storage_unavailable', 'no such S3 bucket')
+    const asked: Backend = {
+      ...local,
+      ready: async () => {
+        if (error !== null) throw error
+      },
+    }
+    const two = createBlobStore(new Map([['far', asked]]), observer)
+    const told = () => events.map(({ fields }) => [fields.backend, fields.operation, fields.code, fields.error])
+    for (let n = 0; n < 3; n++) await expect(two.ready()).rejects.toBe(error)
+    expect(told()).toEqual([['far', 'ready', 'storage_unavailable', error]])
+    const first = error
+    error = null
+    await two.ready()
+    error = first
+    await expect(two.ready()).rejects.toBe(error)
+    expect(told()).toHaveLength(2)
+  })
 })

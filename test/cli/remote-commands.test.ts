@@ -50,6 +50,8 @@ describe('alyx put', () => {
     })
     const both = await json<File[]>('put', 'three.bin', 'small.txt', 'pub/box/')
     expect(both.map(({ path }) => path)).toEqual(['box/three.bin', 'box/small.txt'])
+    const top = await json<File[]>('put', 'three.bin', 'small.txt', 'any/')
+    expect(top.map(({ path }) => path)).toEqual(['three.bin', 'small.txt'])
   })
 
   it('prints id and path, nothing else, when nobody watches', async () => {

@@ -19,16 +19,16 @@ import {
 } from './codecs.ts'
 
 const KiB = 1024
-/** Frames of encryption hold 64 KiB, those of compression 256 KiB or more. */
+/** Frames of encryption hold 64 KiB, those of compression 128 KiB. */
 const BORDERS = [
   0,
   1,
   64 * KiB - 1,
   64 * KiB,
   64 * KiB + 1,
-  256 * KiB - 1,
-  256 * KiB,
-  256 * KiB + 1,
+  128 * KiB - 1,
+  128 * KiB,
+  128 * KiB + 1,
   512 * KiB,
   1024 * KiB - 1,
   1024 * KiB,

@@ -36,7 +36,7 @@ const FIRST: readonly Order[] = [
   { point: 'move.turned', count: 3, helper: MOVERS[1] },
 ]
 const OTHERS: readonly Order[] = [
-  { point: 's3.opened', count: 2 },
+  { point: 's3.opened', count: 1 },
   { point: 's3.deleted', count: 2 },
   { point: 'rewrapped', count: 1, helper: ROTATOR },
 ]

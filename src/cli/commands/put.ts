@@ -33,7 +33,7 @@ export const command = defineCommand({
       throw usage('put needs a file and a bucket', 'alyx put FILE… BUCKET[/PATH]')
     const { bucket, path } = requireBucket(target)
     const single = files.length === 1 && path !== null && !path.endsWith('/') && path !== ''
-    if (files.length > 1 && path !== null && !path.endsWith('/')) {
+    if (files.length > 1 && path && !path.endsWith('/')) {
       throw usage(`several files cannot all be ${target}`, `Write ${target}/ to put them below it.`)
     }
     if (files.length > 1 && (args.name !== undefined || files.includes('-'))) {
