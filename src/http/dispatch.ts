@@ -105,6 +105,8 @@ async function run(deps: Desk, place: Place | null, c: Context, params: Params):
       route = choose(place, exchange)
       requireParams(exchange)
       if (route.open !== true) exchange.caller = await deps.callers(exchange)
+      if (route.keyed === true && exchange.caller.kind !== 'key')
+        throw fail('unauthenticated', 'an API key is needed here')
       if (route.rate !== undefined) requireRate(deps, route.rate, exchange)
       if (route.upload === true) {
         counted = true

@@ -101,6 +101,8 @@ export interface Route<Q = unknown, B = unknown> {
   readonly failures: readonly ErrorCode[]
   /** Answers anyone without looking at credentials (health, documents, protocol discovery). */
   readonly open?: true
+  /** For callers with an API key: others are told so before their query and body are looked at. */
+  readonly keyed?: true
   /** Only says that what the address names does not exist: takes any query and is not in the document. */
   readonly absent?: true
   /** Counted against this limit of `rate_limits`, per caller and address. */

@@ -9,9 +9,12 @@ import { drainLimit, openAiUploadRoutes } from './uploads.ts'
 /** The routes of OPENAI.md. */
 export function openAiRoutes({ files, uploads, api }: OpenAiService, observer: Observer): readonly Route[] {
   const drains = drainLimit(api.maxSize)
-  return [
+  const routes = [
     ...openAiFileRoutes({ files, bucket: api.bucket, observer, drains }),
     ...openAiUploadRoutes(uploads, drains),
+  ]
+  return [
+    ...routes.map((route): Route => (route.open === true ? route : { ...route, keyed: true })),
     ...filesApiRoutes(files),
   ]
 }
