@@ -16,7 +16,7 @@ const KILLABLE = fileURLToPath(new URL('../kill/server-main.ts', import.meta.url
 const MOVED = ['gz', 'both'] as const
 /** More than the sockets between server and client hold. */
 const LARGE = 16 * 1024 * 1024
-const MANY = 160
+const MANY = 96
 
 describe.skipIf(access === null)(`moving what is not stored as it is${skipped}`, { timeout: 300_000 }, () => {
   const client = access === null ? null : s3Client(access)
