@@ -66,9 +66,13 @@ export interface Backend {
   close?(): Promise<void>
 }
 
+/** Begins what stands for an upload in parts until its id has arrived, which it may never do. */
+export const UNNAMED = 'unnamed:'
+
 /** Remembers uploads in parts for as long as they are under way, so that those of a killed process can be aborted. */
 export interface MultipartJournal {
-  /** Durable when it resolves. Before it has, no part is sent; when it rejects, the put fails with what it rejected with. */
+  /** Durable when it resolves. Before it has, nothing is begun (UNNAMED), and no part is sent under an id; when it rejects, the put
+   *  fails with what it rejected with. */
   opened(key: BlobKey, uploadId: string): Promise<void>
   /** The upload was completed or aborted. Forgetting what is not known is success. */
   closed(key: BlobKey, uploadId: string): Promise<void>

@@ -1,12 +1,15 @@
 // A large object in parts: begun, recorded, sent a few at a time, put together once, or aborted.
 import { randomUUID } from 'node:crypto'
 import type { BlobKey } from '../core/model.ts'
-import type { MultipartJournal } from './backend.ts'
+import { type MultipartJournal, UNNAMED } from './backend.ts'
 import { ask, patience } from './s3-ask.ts'
-import { faultName, isSilence, s3Failure, unavailable } from './s3-faults.ts'
+import { faultName, faultStatus, isDoubtful, isSilence, s3Failure, unavailable } from './s3-faults.ts'
 import { PARTS_AT_ONCE, type S3Times } from './s3-limits.ts'
 import type { CompletedPart, HeldObject, S3Requests } from './s3-requests.ts'
 import { look, type OnceWriter, taken } from './s3-single.ts'
+
+/** Answers to who may not list uploads, or asks a server that does not. */
+const UNTOLD: ReadonlySet<number> = new Set([403, 405, 501])
 
 export interface MultipartDeps {
   readonly requests: S3Requests
@@ -38,17 +41,29 @@ export interface Multipart {
   abort(): Promise<void>
 }
 
-/** Begins a multipart upload and has it recorded before the first part. */
+/** Begins a multipart upload: recorded without its id before it is begun, and with it before the first part. */
 export async function openMultipart(deps: MultipartDeps, place: MultipartPlace): Promise<Multipart> {
   const { requests, once, times, journal, step, left } = deps
   const { key, name, signal, broke } = place
   const mark = randomUUID()
-  // Not to be stopped: an upload whose id never came could not be aborted.
-  const uploadId = await ask((signal) => requests.begin(name, mark, signal), patience(times, 'answer')).catch(
-    (fault: unknown) => {
-      throw s3Failure(fault, 'begin an upload')
-    },
-  )
+  const unnamed = UNNAMED + mark
+  let doubtful = false
+  const told = (fault: unknown): void => {
+    doubtful ||= isDoubtful(fault)
+  }
+  /** What a try may have begun without saying so may even begin later: the journal keeps it, for the sweep to ask when all is over. */
+  const settle = async (): Promise<void> => {
+    if (!doubtful) await journal.closed(key, unnamed).catch(left)
+  }
+  await journal.opened(key, unnamed)
+  const uploadId = await ask((signal) => requests.begin(name, mark, signal), {
+    ...patience(times, 'answer'),
+    told,
+  }).catch(async (fault: unknown) => {
+    await settle()
+    throw s3Failure(fault, 'begin an upload')
+  })
+  step('s3.begun')
   try {
     await journal.opened(key, uploadId)
   } catch (error) {
@@ -56,6 +71,7 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
     throw error
   }
   step('s3.opened')
+  await settle()
 
   const parts: CompletedPart[] = []
   const sending = new Set<Promise<void>>()
@@ -135,6 +151,19 @@ export async function openMultipart(deps: MultipartDeps, place: MultipartPlace):
       }
     },
   }
+}
+
+/** Aborts whatever was begun under the name. A server that does not tell, or not us, keeps it. */
+export async function abortBegun(
+  requests: Pick<S3Requests, 'abort' | 'begun'>,
+  name: string,
+  times: S3Times,
+): Promise<void> {
+  const ids = await ask((signal) => requests.begun(name, signal), patience(times, 'settle')).catch((fault: unknown) => {
+    if (UNTOLD.has(faultStatus(fault) ?? 0)) return []
+    throw s3Failure(fault, 'list uploads')
+  })
+  for (const id of ids) await abortMultipart(requests, name, id, times)
 }
 
 /** Twice is once, and so is aborting what was completed: the object stays then. */

@@ -9,6 +9,7 @@ import {
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
@@ -60,6 +61,8 @@ export interface S3Requests {
   remove(name: string, signal: AbortSignal): Promise<void>
   /** Begins a multipart upload; its id. */
   begin(name: string, mark: string, signal: AbortSignal): Promise<string>
+  /** Ids of the multipart uploads that were begun under exactly this name, and neither completed nor aborted. */
+  begun(name: string, signal: AbortSignal): Promise<readonly string[]>
   part(name: string, uploadId: string, number: number, bytes: Buffer, signal: AbortSignal): Promise<CompletedPart>
   complete(name: string, uploadId: string, parts: readonly CompletedPart[], options: WriteOptions): Promise<void>
   abort(name: string, uploadId: string, signal: AbortSignal): Promise<void>
@@ -120,6 +123,13 @@ export function createS3Requests(account: S3Account, times: S3Times): S3Requests
       const { UploadId } = await writer.send(command, { abortSignal: signal })
       if (UploadId === undefined) throw strange()
       return UploadId
+    },
+
+    async begun(Prefix, signal) {
+      const { Uploads = [] } = await writer.send(new ListMultipartUploadsCommand({ Bucket, Prefix }), {
+        abortSignal: signal,
+      })
+      return Uploads.flatMap(({ Key, UploadId }) => (Key === Prefix && UploadId !== undefined ? [UploadId] : []))
     },
 
     async part(Key, UploadId, PartNumber, Body, signal) {

@@ -3,13 +3,13 @@ import type { Readable } from 'node:stream'
 import { type AppError, fail } from '../core/errors.ts'
 import type { BlobKey, ByteRange } from '../core/model.ts'
 import type { Observer } from '../observe/observer.ts'
-import type { Backend, MultipartJournal } from './backend.ts'
+import { type Backend, type MultipartJournal, UNNAMED } from './backend.ts'
 import { ask, type Patience, patience } from './s3-ask.ts'
 import { objectStream, type Part } from './s3-body.ts'
 import { faultStatus, isMissing, isUnmet, s3Failure, unavailable } from './s3-faults.ts'
 import { objectName } from './s3-keys.ts'
 import { S3_TIMES, type S3Times } from './s3-limits.ts'
-import { abortMultipart, type MultipartDeps } from './s3-multipart.ts'
+import { abortBegun, abortMultipart, type MultipartDeps } from './s3-multipart.ts'
 import { putBody } from './s3-put.ts'
 import { createS3Requests, type HeldObject, type S3Account, type SentObject } from './s3-requests.ts'
 import { createOnceWriter, type SingleDeps } from './s3-single.ts'
@@ -141,7 +141,10 @@ export async function openS3(options: S3Options): Promise<Backend> {
       return held && { size: held.size }
     },
 
-    abortLeftover: async (key, uploadId) => abortMultipart(requests, nameOf(key), uploadId, times),
+    abortLeftover: async (key, uploadId) =>
+      uploadId.startsWith(UNNAMED)
+        ? abortBegun(requests, nameOf(key), times)
+        : abortMultipart(requests, nameOf(key), uploadId, times),
 
     async ready() {
       try {

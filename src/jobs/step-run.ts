@@ -88,7 +88,7 @@ export function createStepRun({ meta, clock, observer, batchSize, skip = [] }: S
             if (!dryRun && backend !== null) failing.delete(backend)
           } catch (error) {
             done.errors += 1
-            observer.event('storage_error', { backend: 'sweep', operation: step.name, error })
+            observer.event('storage_error', { backend: backend ?? 'database', operation: step.name, error })
             if (name === null) stuck = true
             else refused.add(name)
             if (backend === null || !isFailure(error, 'storage_unavailable')) continue

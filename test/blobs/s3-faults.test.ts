@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { UNNAMED } from '../../src/blobs/backend.ts'
 import { S3_TIMES } from '../../src/blobs/s3-limits.ts'
 import type { BlobKey } from '../../src/core/model.ts'
 import { bodyOf, freshKey, never } from '../contract/backend.ts'
@@ -123,13 +124,36 @@ describe('a server that is silent', () => {
     }
   })
 
+  it('may have begun what it did not tell: the journal keeps that until it is aborted, whatever comes of the upload', async () => {
+    const [key, failed] = [freshKey(), freshKey()]
+    stage.failing('begin', { how: 'drop', acts: true }, 2)
+    await stage.put(key, LARGE)
+    expect(stage.stub.uploads.size).toBe(2)
+    stage.failing('begin', { how: 'drop', acts: true })
+    await expect(stage.put(failed, LARGE)).rejects.toMatchObject(UNAVAILABLE)
+    expect(stage.stub.uploads.size).toBeGreaterThan(3)
+    // A later try that goes well closes what it opened itself.
+    stage.stub.script(() => null)
+    await stage.put(failed, LARGE)
+    expect([...stage.open.values()].map((row) => row.key)).toEqual([key, failed])
+    for (const row of stage.open.values()) await stage.backend.abortLeftover!(row.key, row.uploadId)
+    expect([...stage.stub.uploads]).toEqual([])
+    for (const whole of [key, failed]) expect(stage.held(whole)?.equals(LARGE)).toBe(true)
+  })
+
+  it.each([403, 405, 501])('goes without the list of what was begun where it is refused with %i', async (status) => {
+    stage.stub.script((asked) => (asked === 'list' ? answer(status, 'No') : null))
+    await stage.backend.abortLeftover!(freshKey(), `${UNNAMED}1`)
+    expect(stage.count('list')).toBe(1)
+  })
+
   it('from a part on is asked only to take back what it has', async () => {
     await stage.hurry({ ...HURRY, answer: 30_000, idle: 400 })
     stage.stub.script((asked) => (asked === 'begin' ? null : { how: 'hang' }))
     await expect(stage.put(freshKey(), LARGE)).rejects.toMatchObject(UNAVAILABLE)
     expect(stage.count('part')).toBeLessThanOrEqual(2)
     expect(stage.stub.asked.filter((asked) => asked !== 'part')).toEqual(['begin', 'abort'])
-    expect([...stage.open.keys()]).toEqual([...stage.stub.uploads.keys()])
+    expect([...stage.open.values()].map(({ uploadId }) => uploadId)).toEqual([...stage.stub.uploads.keys()])
   })
 
   it('from the end of the parts on is asked what became of them, and the journal keeps the upload', async () => {
@@ -141,7 +165,7 @@ describe('a server that is silent', () => {
     })
     await expect(stage.put(freshKey(), LARGE)).rejects.toMatchObject(UNAVAILABLE)
     expect(stage.stub.asked.filter((asked) => asked !== 'part')).toEqual(['begin', 'head', 'complete', 'head'])
-    const [[uploadId, key]] = [...stage.open] as [[string, BlobKey]]
+    const [{ uploadId, key }] = [...stage.open.values()] as [{ uploadId: string; key: BlobKey }]
     stage.stub.script(() => null)
     await stage.backend.abortLeftover!(key, uploadId)
     expect([...stage.stub.uploads]).toEqual([])

@@ -30,8 +30,8 @@ export interface S3Stage {
   readonly backend: Backend
   /** Steps by their points, other events by their names. */
   readonly events: string[]
-  /** Multipart uploads the journal still names. */
-  readonly open: Map<string, BlobKey>
+  /** Multipart uploads the journal still names; see UNNAMED. */
+  readonly open: Map<string, { readonly key: BlobKey; readonly uploadId: string }>
   /** From now on these times hold instead of generous ones. */
   hurry(times: Partial<S3Times>): Promise<void>
   /** The same where the fault is one that is noticed by waiting. */
@@ -51,7 +51,7 @@ export function s3Stage(): S3Stage {
   let stub: S3Stub
   let backend: Backend
   let events: string[]
-  let open: Map<string, BlobKey>
+  let open: Map<string, { readonly key: BlobKey; readonly uploadId: string }>
   const unhandled: unknown[] = []
   const notice = (reason: unknown): void => void unhandled.push(reason)
   const begin = async (times: Partial<S3Times>): Promise<void> => {
@@ -67,8 +67,8 @@ export function s3Stage(): S3Stage {
       times: { ...PATIENT, ...times },
       observer: { event: (name, { point }) => void events.push(name === 'step' ? String(point) : name) },
       journal: {
-        opened: async (key, uploadId) => void open.set(uploadId, key),
-        closed: async (_, uploadId) => void open.delete(uploadId),
+        opened: async (key, uploadId) => void open.set(`${key} ${uploadId}`, { key, uploadId }),
+        closed: async (key, uploadId) => void open.delete(`${key} ${uploadId}`),
       },
     })
   }

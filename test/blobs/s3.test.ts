@@ -1,9 +1,16 @@
 // The S3 backend on a real server: the contract of all backends, and what only S3 has.
 import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { HeadObjectCommand, ListPartsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListPartsCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Backend, MultipartJournal } from '../../src/blobs/backend.ts'
+import { type Backend, type MultipartJournal, UNNAMED } from '../../src/blobs/backend.ts'
 import { openS3 } from '../../src/blobs/s3.ts'
 import { fail } from '../../src/core/errors.ts'
 import type { BlobKey } from '../../src/core/model.ts'
@@ -29,11 +36,11 @@ function listeningJournal(): MultipartJournal & { readonly open: Map<string, Blo
     open,
     heard,
     opened: async (key, uploadId) => {
-      heard.push('opened')
+      heard.push(uploadId.startsWith(UNNAMED) ? 'opened unnamed' : 'opened')
       open.set(uploadId, key)
     },
     closed: async (_key, uploadId) => {
-      heard.push('closed')
+      heard.push(uploadId.startsWith(UNNAMED) ? 'closed unnamed' : 'closed')
       open.delete(uploadId)
     },
   }
@@ -124,17 +131,20 @@ describe.skipIf(access === null)(`on a real server${skipped}`, () => {
 
     it('records a multipart upload before its first part and forgets it after the object is there', async () => {
       await backend.put(freshKey(), bodyOf(seededBytes(1, 9 * MIB)), { size: 9 * MIB, signal: never })
-      expect(journal.heard).toEqual(['opened', 'closed'])
-      expect(points).toEqual(['s3.opened', 's3.part', 's3.part', 's3.completed'])
+      expect(journal.heard).toEqual(['opened unnamed', 'opened', 'closed unnamed', 'closed'])
+      expect(points).toEqual(['s3.begun', 's3.opened', 's3.part', 's3.part', 's3.completed'])
     })
 
     it('sends no part of an upload that could not be recorded', async () => {
       const busy = fail('database_busy', 'busy')
-      const refused = await open(share, { ...journal, opened: () => Promise.reject(busy) }, observer)
+      const named = async (_: BlobKey, id: string): Promise<void> => {
+        if (!id.startsWith(UNNAMED)) throw busy
+      }
+      const refused = await open(share, { ...journal, opened: named }, observer)
       const key = freshKey()
       const putting = refused.put(key, bodyOf(seededBytes(1, 9 * MIB)), { size: null, signal: never })
       await expect(putting).rejects.toBe(busy)
-      expect(points).toEqual([])
+      expect(points).toEqual(['s3.begun'])
       expect(await backend.exists(key)).toBe(false)
       await refused.close!()
     })
@@ -163,7 +173,7 @@ describe.skipIf(access === null)(`on a real server${skipped}`, () => {
         }
         const other = await open(share, journal, stopping)
         await expect(other.put(key, body, { size: 200 * MIB, signal: abort.signal })).rejects.toBe(reason)
-        expect(journal.heard.splice(0)).toEqual(['opened', 'closed'])
+        expect(journal.heard.splice(0)).toEqual(['opened unnamed', 'opened', 'closed unnamed', 'closed'])
         expect(await backend.exists(key)).toBe(false)
         await other.close!()
       }
@@ -173,7 +183,10 @@ describe.skipIf(access === null)(`on a real server${skipped}`, () => {
       const key = freshKey()
       const left = Promise.withResolvers<string>()
       // As after a kill: the journal has it, and nobody goes on.
-      const silentEnd = { opened: async (_: BlobKey, id: string) => left.resolve(id), closed: async () => {} }
+      const silentEnd = {
+        opened: async (_: BlobKey, id: string) => void (!id.startsWith(UNNAMED) && left.resolve(id)),
+        closed: async () => {},
+      }
       const dead = await open(share, silentEnd)
       const body = new Readable({ read() {} })
       body.push(seededBytes(3, 9 * MIB))
@@ -190,11 +203,31 @@ describe.skipIf(access === null)(`on a real server${skipped}`, () => {
 
       const done = freshKey()
       const completed: string[] = []
-      const watched = await open(share, { ...journal, opened: async (_, id) => void completed.push(id) })
+      const watched = await open(share, {
+        ...journal,
+        opened: async (_, id) => void (!id.startsWith(UNNAMED) && completed.push(id)),
+      })
       await watched.put(done, bodyOf(seededBytes(1, 9 * MIB)), { size: null, signal: never })
       await backend.abortLeftover!(done, completed[0]!)
       expect(await backend.stat!(done)).toEqual({ size: 9 * MIB })
       await watched.close!()
+    })
+
+    it('finds and aborts what was begun under the key and whose id did not arrive, and nothing beside it', async () => {
+      const [key, other] = [freshKey(), freshKey()]
+      const begun = async (of: BlobKey): Promise<string> =>
+        (await share.client.send(new CreateMultipartUploadCommand({ Bucket: share.bucket, Key: nameOf(of) }))).UploadId!
+      await begun(key)
+      await begun(key)
+      const kept = await begun(other)
+      const left = async (of: BlobKey) =>
+        (await share.client.send(new ListMultipartUploadsCommand({ Bucket: share.bucket, Prefix: nameOf(of) }))).Uploads
+      expect(await left(key)).toHaveLength(2)
+      await backend.abortLeftover!(key, `${UNNAMED}1`)
+      await backend.abortLeftover!(key, `${UNNAMED}1`)
+      expect(await left(key)).toBeUndefined()
+      expect(await left(other)).toHaveLength(1)
+      await backend.abortLeftover!(other, kept)
     })
 
     it('never overwrites a key with an upload in parts either', async () => {

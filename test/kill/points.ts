@@ -44,4 +44,4 @@ export const SWEEP_POINTS = [
 export const BACKUP_POINTS = ['backup.snapshot', 'backup.copied', 'put.durable', 'backup.finished'] as const
 
 /** What only happens where bytes are in S3. */
-export const S3_POINTS = ['s3.opened', 's3.part', 's3.completed', 's3.put', 's3.deleted'] as const
+export const S3_POINTS = ['s3.begun', 's3.opened', 's3.part', 's3.completed', 's3.put', 's3.deleted'] as const

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 
-export type Operation = 'put' | 'get' | 'head' | 'delete' | 'begin' | 'part' | 'complete' | 'abort' | 'bucket'
+export type Operation = 'put' | 'get' | 'head' | 'delete' | 'begin' | 'part' | 'complete' | 'abort' | 'bucket' | 'list'
 
 /** What happens to one request. `acts`: what was asked is done all the same.
  *  answer — this status and S3 error code · drop — the connection is reset · hang — nothing comes ·
@@ -141,6 +141,11 @@ export async function startS3Stub(): Promise<S3Stub> {
       case 'delete':
         objects.delete(name)
         return done({}, '', 204)
+      case 'list': {
+        const found = [...uploads].filter(([, { name: begun }]) => begun.startsWith(query.get('prefix') ?? ''))
+        const rows = found.map(([id, { name: key }]) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId></Upload>`)
+        return done({}, `<ListMultipartUploadsResult>${rows.join('')}</ListMultipartUploadsResult>`)
+      }
       case 'begin': {
         const id = randomUUID()
         uploads.set(id, { name, mark, parts: new Map() })
@@ -208,7 +213,7 @@ function refuse(response: ServerResponse, status: number, code: string, operatio
 }
 
 function operationOf(method: string, name: string, query: URLSearchParams): Operation {
-  if (name === '') return 'bucket'
+  if (name === '') return query.has('uploads') ? 'list' : 'bucket'
   if (query.has('uploads')) return 'begin'
   const inParts = query.has('uploadId')
   const found = {
