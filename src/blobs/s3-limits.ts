@@ -38,7 +38,7 @@ export const WHOLE = 8 * MIB
 /** Others go in parts of at least this: the least that S3 takes, so that many small ones keep the line busy while the server digests some. */
 export const PART = 5 * MIB
 /** Parts that may be on their way while the next one is being filled. */
-export const PARTS_AT_ONCE = 4
+export const PARTS_AT_ONCE = 2
 /** What Amazon S3 and those like it allow of one object. */
 const MOST_PARTS = 10_000
 const MOST_BYTES = 5 * 1024 * 1024 * MIB
