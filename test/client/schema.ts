@@ -1,10 +1,9 @@
 // What all suites of the client share, also those that need no server: a schema with every kind of thing in it, and places for files.
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-const MEMORY = '/dev/shm'
+import { MEMORY_DIR } from '../support/memory.ts'
 
 /** Every operation is for whoever is signed in; `drop` takes and never shows, `images` takes pictures only. */
 export const SCHEMA = (backend = 'local'): string => `version: 1
@@ -46,10 +45,9 @@ collections:
     rules: {create: auth.id != null, read: "true", update: auth.id != null, delete: auth.id != null}
 `
 
-/** A folder that is gone after the test; the caller removes it with `remove`. `inMemory`, where that can be: for what is neither large nor about
- *  what a loss of power leaves, so that hundreds of syncs wait for no disk. */
+/** A folder that is gone after the test; the caller removes it with `remove`. `inMemory`: see MEMORY_DIR. */
 export function scratch({ inMemory = false } = {}): { readonly dir: string; remove(): void } {
-  const dir = mkdtempSync(join(inMemory && existsSync(MEMORY) ? MEMORY : tmpdir(), 'alyx-sdk-'))
+  const dir = mkdtempSync(join(inMemory ? MEMORY_DIR : tmpdir(), 'alyx-sdk-'))
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) }
 }
 

@@ -1,10 +1,10 @@
 // The promises of MetaStore to jobs (src/meta/upkeep.ts).
 import { mkdtemp, rm, stat } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openSnapshot } from '../../src/meta/sqlite/snapshot.ts'
 import type { MetaStore } from '../../src/meta/store.ts'
+import { MEMORY_DIR } from '../support/memory.ts'
 import { type Fixture, freshStores } from './fresh-stores.ts'
 import { at, draft, facts } from './meta-store.ts'
 
@@ -54,7 +54,7 @@ export function upkeepContract(name: string, open: () => Promise<Fixture>): void
     })
 
     it('gives a snapshot of what is committed, sound and by itself, while others write on', async () => {
-      const dir = await mkdtemp(join(tmpdir(), 'alyx-snapshot-'))
+      const dir = await mkdtemp(join(MEMORY_DIR, 'alyx-snapshot-'))
       try {
         const first = []
         for (let i = 0; i < 20; i++) first.push(await file())

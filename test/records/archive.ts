@@ -1,6 +1,5 @@
 // The record service on a real database and a real folder, in this process, with a clock, faults and a count of queries.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import Database from 'better-sqlite3'
@@ -24,6 +23,7 @@ import type { EventName } from '../../src/observe/observer.ts'
 import { JsonText, type RecordListInput, type RecordService, type RecordView } from '../../src/records/model.ts'
 import { createRecordService } from '../../src/records/service.ts'
 import { tablesOf } from '../../src/schema/tables.ts'
+import { MEMORY_DIR } from '../support/memory.ts'
 import { SCHEMA, schemaOf } from './collections.ts'
 
 /** Everything wired as app.ts does it, but for HTTP. `faults` wraps the backend, `meddle` the store the record service sees. */
@@ -34,7 +34,7 @@ export async function openArchive(
     readonly meddle?: (meta: MetaStore) => MetaStore
   } = {},
 ) {
-  const dir = await mkdtemp(join(tmpdir(), 'alyx-records-'))
+  const dir = await mkdtemp(join(MEMORY_DIR, 'alyx-records-'))
   let offset = 0
   const clock = { now: () => Date.now() + offset }
   const events: { name: EventName; fields: Readonly<Record<string, unknown>> }[] = []

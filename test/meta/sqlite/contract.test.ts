@@ -1,6 +1,5 @@
 // SQLite runs the contract of MetaStore.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Subscription } from '../../../src/meta/outbox.ts'
 import { openSqlite } from '../../../src/meta/sqlite/open.ts'
@@ -13,9 +12,10 @@ import { sharesContract } from '../../contract/shares.ts'
 import { upkeepContract } from '../../contract/upkeep.ts'
 import { uploadPartsContract } from '../../contract/upload-parts.ts'
 import { wrappedKeysContract } from '../../contract/wrapped-keys.ts'
+import { MEMORY_DIR } from '../../support/memory.ts'
 
 const open = async (subscriptions: readonly Subscription[] = []): Promise<Fixture> => {
-  const directory = await mkdtemp(join(tmpdir(), 'alyx-meta-'))
+  const directory = await mkdtemp(join(MEMORY_DIR, 'alyx-meta-'))
   return {
     connect: () =>
       openSqlite({ file: join(directory, 'data', 'alyx.db'), durability: 'full', observer: silent, subscriptions }),

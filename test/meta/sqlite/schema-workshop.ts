@@ -1,6 +1,5 @@
 // A database and a project folder for the tests of schema-*.test.ts: a schema in a few words, applied, planned, looked at.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { formatProblem } from '../../../src/core/problem.ts'
@@ -8,6 +7,7 @@ import type { SchemaPlan } from '../../../src/meta/schema-plan.ts'
 import { applySchema, planSchema, requireApplied } from '../../../src/meta/sqlite/schema-apply.ts'
 import { parseSchema } from '../../../src/schema/load.ts'
 import type { Schema } from '../../../src/schema/model.ts'
+import { MEMORY_DIR } from '../../support/memory.ts'
 
 /** `{ posts: { title: 'type: string' } }`: every collection also has `id: {type: id, primary: true, default: auto}` unless it gives one. */
 export type Collections = Readonly<Record<string, Readonly<Record<string, string>>>>
@@ -43,7 +43,7 @@ export function schemaText(collections: Collections): string {
 
 /** Everything a test of this kind needs; `close` removes it all. */
 export function createSchemaWorkshop() {
-  const dir = mkdtempSync(join(tmpdir(), 'alyx-schema-'))
+  const dir = mkdtempSync(join(MEMORY_DIR, 'alyx-schema-'))
   const file = join(dir, 'alyx.db')
   const place = (collections: Collections) => ({ file, schema: schemaOf(collections), projectDir: dir })
   const use = <T>(work: (db: Database.Database) => T): T => {
