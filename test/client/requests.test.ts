@@ -2,8 +2,9 @@
 import { getEventListeners } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { AlyxError, createClient } from 'alyx/client'
+import { createClient } from 'alyx/client'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { failure } from './failure.ts'
 
 const BYTES = new Uint8Array(3)
 const USUAL = { id: '1', files: [], next_cursor: null }
@@ -30,15 +31,6 @@ afterAll(() => void server.closeAllConnections())
 
 const open = (token: unknown, uploadRetries = 0) => createClient({ url, token: token as string, uploadRetries })
 const filesOf = (token: unknown) => open(token).storage.bucket('files')
-
-async function failure(work: PromiseLike<unknown>): Promise<AlyxError> {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(AlyxError)
-  return error as AlyxError
-}
 
 describe('a token', () => {
   it('that cannot be had fails calls and uploads of any size the same way, and nothing is sent', async () => {

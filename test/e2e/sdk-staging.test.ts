@@ -12,6 +12,7 @@ import {
   type UploadOptions,
 } from 'alyx/client/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { failure } from '../client/failure.ts'
 import { schema } from '../client/generated/alyx.ts'
 import { freshName, scratch } from '../client/schema.ts'
 import { PLACES, stageClient, startAt } from '../client/stage.ts'
@@ -53,15 +54,6 @@ describe.each(PLACES)('staged files that go to a server that keeps them $where',
     })
     opened.push(files)
     return files
-  }
-
-  async function failure(work: Promise<unknown>): Promise<AlyxError> {
-    const error = await work.then(
-      () => null,
-      (reason: unknown) => reason,
-    )
-    expect(error).toBeInstanceOf(AlyxError)
-    return error as AlyxError
   }
 
   const held = (files: Files): readonly string[] => readdirSync(join(files.dir, 'temporary'))

@@ -8,7 +8,6 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import {
-  AlyxError,
   type AlyxErrorCode,
   type Fetch,
   folderStore,
@@ -17,6 +16,7 @@ import {
   type UploadSource,
 } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { failure } from '../client/failure.ts'
 import { freshName, SCHEMA, scratch } from '../client/schema.ts'
 import { stageClient } from '../client/stage.ts'
 import { startProxy } from '../support/proxy.ts'
@@ -32,16 +32,6 @@ const STEP = 256 * KIB
 const { access, skipped } = await s3Server()
 const folder = scratch()
 afterAll(() => folder.remove())
-
-/** The AlyxError that `work` ends with. */
-async function failure(work: PromiseLike<unknown>): Promise<AlyxError> {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(AlyxError)
-  return error as AlyxError
-}
 
 /** For a client: as if the server had said that it likes chunks of `size` bytes. */
 function inChunksOf(size: number): Fetch {

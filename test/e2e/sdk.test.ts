@@ -1,7 +1,8 @@
 // The generated client against a real server process: every call.
 import { createHash } from 'node:crypto'
-import { AlyxError, isFile, type RecordQuery } from 'alyx/client'
+import { isFile, type RecordQuery } from 'alyx/client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { failure } from '../client/failure.ts'
 import type { PostsRecord, Schema } from '../client/generated/alyx.ts'
 import { freshName } from '../client/schema.ts'
 import { PLACES, stageClient, startAt } from '../client/stage.ts'
@@ -9,16 +10,6 @@ import { PNG } from '../support/samples.ts'
 import type { TestServer } from '../support/server.ts'
 
 const text = (words: string): Uint8Array => new TextEncoder().encode(words)
-
-/** The AlyxError that `work` ends with. */
-async function failure(work: Promise<unknown>): Promise<AlyxError> {
-  const error = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  expect(error).toBeInstanceOf(AlyxError)
-  return error as AlyxError
-}
 
 describe.each(PLACES)('the client, with files $where', ({ backend, why }) => {
   if (why !== null) return it.skip('needs an S3 server')
